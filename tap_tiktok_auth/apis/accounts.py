@@ -1,0 +1,127 @@
+"""Accounts API: TikTok account holders consent; one day and a refresh token of one year.
+
+Facts from TikTok's Business API docs (Accounts API authorization and authentication, short-term
+access token, token scopes). One app id has three names here: `client_key` on the consent page,
+`client_id` in token requests, `app_id` in `token_info`. The endpoints exist at v1.3 only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis.base import (
+    Account,
+    BusinessApi,
+    Identity,
+    account_holder_url,
+    json_list,
+    need_app,
+)
+from tap_tiktok_auth.apis.messages import Request
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.messages import Response
+    from tap_tiktok_auth.connections import App, Connection
+
+#: The fields of `business/get` that say who the account is, and the scope that each needs.
+_ACCOUNT_FIELDS = (("username", "user.info.username"), ("display_name", "user.info.basic"))
+
+
+class AccountsApi(BusinessApi):
+    """TikTok account holders' tokens."""
+
+    name = "accounts"
+    default_scopes: ClassVar[tuple[str, ...]] = ("user.info.basic", "user.info.username")
+
+    def authorize_url(  # noqa: D102
+        self,
+        app_id: str,
+        redirect_uri: str,
+        state: str,
+        *,
+        scopes: tuple[str, ...] = (),
+        challenge: str | None = None,
+    ) -> str:
+        del challenge
+        return account_holder_url(
+            self.hosts, app_id, redirect_uri, state, scopes or self.default_scopes
+        )
+
+    def exchange(  # noqa: D102
+        self,
+        app: App,
+        code: str,
+        *,
+        redirect_uri: str | None = None,
+        code_verifier: str | None = None,
+    ) -> Request:
+        del code_verifier
+        body = {**_client(app), "grant_type": "authorization_code", "auth_code": code}
+        if redirect_uri:
+            body["redirect_uri"] = redirect_uri
+        return self.spend("tt_user/oauth2/token", app, body, code)
+
+    def refresh(self, app: App, refresh_token: str) -> Request:  # noqa: D102
+        body = {**_client(app), "grant_type": "refresh_token", "refresh_token": refresh_token}
+        return self.spend("tt_user/oauth2/refresh_token", app, body, refresh_token)
+
+    def verify(self, connection: Connection, access_token: str) -> Request:
+        """Return `tt_user/token_info/get`: a POST that needs neither secret nor header."""
+        app = need_app(connection)
+        return Request(
+            purpose="verify",
+            method="POST",
+            url=self.endpoint("tt_user/token_info/get"),
+            app_id=app.app_id,
+            json={"app_id": app.app_id, "access_token": access_token},
+            secrets=(access_token,),
+        )
+
+    def revoke(self, app: App, access_token: str) -> Request:  # noqa: D102
+        return Request(
+            purpose="revoke",
+            method="POST",
+            url=self.endpoint("tt_user/oauth2/revoke"),
+            app_id=app.app_id,
+            json={**_client(app), "access_token": access_token},
+            secrets=(app.secret, access_token),
+        )
+
+    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+        data = answers.business_data(response)
+        return Identity(
+            subject_id=answers.identifier(response, data, "creator_id", "open_id"),
+            scopes=answers.scopes(response, data.get("scope")),
+        )
+
+    def account_fields(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the fields that say who the account is, as far as *scopes* allow.
+
+        A field without its scope makes the whole call fail.
+        """
+        return tuple(name for name, scope in _ACCOUNT_FIELDS if scope in scopes)
+
+    def account(self, access_token: str, open_id: str, scopes: tuple[str, ...]) -> Request:
+        """Return the request for the account's names."""
+        fields = json_list(self.account_fields(scopes))
+        return self.read("business/get", access_token, {"business_id": open_id, "fields": fields})
+
+    def read_account(self, response: Response) -> Account:
+        """Read the answer to `account`."""
+        data = answers.business_data(response)
+        return Account(
+            username=answers.text(data.get("username")),
+            display_name=answers.text(data.get("display_name")),
+        )
+
+
+class CreatorApi(AccountsApi):
+    """Creator Marketplace creators' tokens: consent and endpoints are those of account holders."""
+
+    name = "creator"
+    default_scopes = ("user.info.basic", "user.info.username", "biz.creator.info")
+
+
+def _client(app: App) -> dict[str, str]:
+    return {"client_id": app.app_id, "client_secret": app.secret}

@@ -1,0 +1,63 @@
+"""Creator Marketplace (TikTok One), brand side: authorised like an advertiser, no timer.
+
+Facts from TikTok's Business API docs (authorization from a TTO Creator Marketplace account).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis.base import Identity, need_app
+from tap_tiktok_auth.apis.marketing import LongTermBusinessApi
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.messages import Request, Response
+    from tap_tiktok_auth.connections import Connection
+
+
+@dataclass(frozen=True)
+class MarketplaceAccount:
+    """A Creator Marketplace account of a brand."""
+
+    tto_tcm_account_id: str
+    account_name: str | None
+    country: str | None
+    timezone: str | None
+    business_verification_status: str | None
+
+
+class CreatorMarketplaceApi(LongTermBusinessApi):
+    """Brands' tokens. The endpoints stay at v1.3 whatever the Marketing API's version is."""
+
+    name = "creator_marketplace"
+
+    def verify(self, connection: Connection, access_token: str) -> Request:  # noqa: D102
+        app = need_app(connection)
+        return self.read(
+            "tto/oauth2/tcm", access_token, {"app_id": app.app_id}, app=app, verifies=True
+        )
+
+    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+        data = answers.business_data(response, long_term=True)
+        ids = answers.identifiers(response, data.get("tto_tcm_account_ids"))
+        return Identity(subject_id=ids[0] if ids else None, account_ids=ids)
+
+    def account_info(self, access_token: str, account_id: str) -> Request:
+        """Return the request for one Creator Marketplace account's details."""
+        return self.read("tto/oauth2/info", access_token, {"tto_tcm_account_id": account_id})
+
+    def read_account_info(self, response: Response) -> MarketplaceAccount | None:
+        """Read the answer to `account_info`; None if it names no account."""
+        data = answers.business_data(response, long_term=True)
+        account_id = answers.identifier(response, data, "tto_tcm_account_id")
+        if account_id is None:
+            return None
+        return MarketplaceAccount(
+            tto_tcm_account_id=account_id,
+            account_name=answers.text(data.get("account_name")),
+            country=answers.text(data.get("country")),
+            timezone=answers.text(data.get("timezone")),
+            business_verification_status=answers.text(data.get("business_verification_status")),
+        )

@@ -1,0 +1,144 @@
+"""Login Kit (TikTok for Developers): another platform, another app, form bodies, `Bearer`.
+
+Facts from TikTok for Developers docs (Login Kit for Web and Desktop, user access token
+management, client access token management, `/v2/user/info/`). Lifetimes changed in 2026; only
+returned seconds count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis.base import Account, Identity, TokenApi, account_holder_url
+from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.errors import AccessTokenRejected, GrantRejected
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.messages import Response
+    from tap_tiktok_auth.connections import App, Connection
+    from tap_tiktok_auth.tokens import Grant
+
+_BASIC_FIELDS = "open_id,union_id,display_name"
+
+
+class LoginKitApi(TokenApi):
+    """TikTok users' tokens, and tokens of the app itself."""
+
+    name = "login_kit"
+    loopback_redirect = True
+    pkce = True
+    default_scopes = ("user.info.basic",)
+    client_credentials = True
+
+    @property
+    def data_host(self) -> str:  # noqa: D102
+        return self.hosts.login_kit
+
+    def authorization(self, access_token: str) -> dict[str, str]:  # noqa: D102
+        return {"Authorization": f"Bearer {access_token}"}
+
+    def authorize_url(  # noqa: D102
+        self,
+        app_id: str,
+        redirect_uri: str,
+        state: str,
+        *,
+        scopes: tuple[str, ...] = (),
+        challenge: str | None = None,
+    ) -> str:
+        pkce = {"code_challenge": challenge, "code_challenge_method": "S256"} if challenge else {}
+        wanted = scopes or self.default_scopes
+        return account_holder_url(self.hosts, app_id, redirect_uri, state, wanted, **pkce)
+
+    def exchange(  # noqa: D102
+        self,
+        app: App,
+        code: str,
+        *,
+        redirect_uri: str | None = None,
+        code_verifier: str | None = None,
+    ) -> Request:
+        form = {"grant_type": "authorization_code", "code": code}
+        if redirect_uri:
+            form["redirect_uri"] = redirect_uri
+        if code_verifier:
+            form["code_verifier"] = code_verifier
+        return self._token_request(app, form, code, *filter(None, [code_verifier]))
+
+    def refresh(self, app: App, refresh_token: str) -> Request:  # noqa: D102
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return self._token_request(app, form, refresh_token)
+
+    def client_token(self, app: App) -> Request:  # noqa: D102
+        return self._token_request(app, {"grant_type": "client_credentials"})
+
+    def verify(self, connection: Connection, access_token: str) -> Request:  # noqa: D102
+        app_id = connection.app.app_id if connection.app else ""
+        return self._user_info(access_token, _BASIC_FIELDS, app_id=app_id, verifies=True)
+
+    def revoke(self, app: App, access_token: str) -> Request:  # noqa: D102
+        return Request(
+            purpose="revoke",
+            method="POST",
+            url=f"{self.hosts.login_kit}/v2/oauth/revoke/",
+            app_id=app.app_id,
+            form={"client_key": app.app_id, "client_secret": app.secret, "token": access_token},
+            secrets=(app.secret, access_token),
+        )
+
+    def read_grant(self, response: Response) -> Grant:  # noqa: D102
+        return answers.grant(response, answers.login_kit_data(response))
+
+    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+        return Identity(subject_id=self.read_account(response).open_id)
+
+    def read_revoked(self, response: Response) -> None:  # noqa: D102
+        try:
+            answers.login_kit_done(response)
+        except (AccessTokenRejected, GrantRejected):
+            return
+
+    def account(self, access_token: str, scopes: tuple[str, ...]) -> Request:
+        """Return the request for the account's names, as far as *scopes* allow."""
+        more = ",username" if "user.info.profile" in scopes else ""
+        return self._user_info(access_token, _BASIC_FIELDS + more)
+
+    def read_account(self, response: Response) -> Account:
+        """Read the answer to `account` or `verify`."""
+        data = answers.login_kit_data(response)
+        user = data.get("user")
+        user = user if isinstance(user, dict) else {}
+        return Account(
+            open_id=answers.identifier(response, user, "open_id"),
+            union_id=answers.identifier(response, user, "union_id"),
+            username=answers.text(user.get("username")),
+            display_name=answers.text(user.get("display_name")),
+        )
+
+    def _token_request(self, app: App, form: dict[str, str], *secrets: str) -> Request:
+        grant_type = form["grant_type"]
+        return Request(
+            purpose="refresh" if grant_type == "refresh_token" else "exchange",
+            method="POST",
+            url=f"{self.hosts.login_kit}/v2/oauth/token/",
+            app_id=app.app_id,
+            headers={"Cache-Control": "no-cache"},
+            form={"client_key": app.app_id, "client_secret": app.secret, **form},
+            # Asking again for a token of the app itself costs nothing.
+            spends=grant_type != "client_credentials",
+            secrets=(app.secret, *secrets),
+        )
+
+    def _user_info(
+        self, access_token: str, fields: str, *, app_id: str = "", verifies: bool = False
+    ) -> Request:
+        return Request(
+            purpose="verify" if verifies else "read",
+            method="GET",
+            url=f"{self.hosts.login_kit}/v2/user/info/",
+            app_id=app_id,
+            headers=self.authorization(access_token),
+            params={"fields": fields},
+            secrets=(access_token,),
+        )

@@ -1,0 +1,161 @@
+"""Marketing API: advertisers consent, the token has no timer.
+
+Facts from TikTok's Business API docs (authorization, authentication, long-term access token,
+v2.0 advertiser access token) and from `tiktok-business-api-sdk`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis.base import (
+    Advertiser,
+    BusinessApi,
+    Identity,
+    json_list,
+    need_app,
+    query_url,
+)
+from tap_tiktok_auth.apis.messages import Request
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.messages import Response
+    from tap_tiktok_auth.connections import App, Connection
+
+#: Ids that one call of `advertiser/info` takes. The limit is not published; this many works.
+ADVERTISER_INFO_BATCH = 100
+
+#: The fields of `advertiser/info` that are no personal data.
+ADVERTISER_INFO_FIELDS = (
+    "advertiser_id",
+    "owner_bc_id",
+    "status",
+    "role",
+    "rejection_reason",
+    "name",
+    "timezone",
+    "display_timezone",
+    "company",
+    "industry",
+    "country",
+    "advertiser_account_type",
+    "currency",
+    "language",
+    "description",
+    "balance",
+    "create_time",
+)
+
+
+class LongTermBusinessApi(BusinessApi):
+    """The advertiser-style authorization, which Creator Marketplace brands share."""
+
+    code_parameter = "auth_code"
+    loopback_redirect = True
+    long_term = True
+
+    def authorize_url(  # noqa: D102
+        self,
+        app_id: str,
+        redirect_uri: str,
+        state: str,
+        *,
+        scopes: tuple[str, ...] = (),
+        challenge: str | None = None,
+    ) -> str:
+        del challenge
+        params = {"app_id": app_id, "state": state, "redirect_uri": redirect_uri}
+        if scopes:
+            params["scope"] = f"[{','.join(scopes)}]"
+        return query_url(f"{self.hosts.business}/portal/auth", params)
+
+    def exchange(  # noqa: D102
+        self,
+        app: App,
+        code: str,
+        *,
+        redirect_uri: str | None = None,
+        code_verifier: str | None = None,
+    ) -> Request:
+        del redirect_uri, code_verifier
+        body: dict[str, Any] = {"app_id": app.app_id, "secret": app.secret, "auth_code": code}
+        if self.token_version == "v2.0":  # noqa: S105  (a version, not a token)
+            body["is_long_term"] = self.long_term_token
+        return self.spend("oauth2/access_token", app, body, code, version=self.token_version)
+
+    def refresh(self, app: App, refresh_token: str) -> Request:
+        """Return the refresh of a v2.0 short-term token.
+
+        TikTok documents that it exists, not its form; path and fields are those of the route that
+        v1.3 deprecates and that still answers.
+        """
+        body = {"app_id": app.app_id, "secret": app.secret, "refresh_token": refresh_token}
+        path = "oauth2/refresh_token"
+        return self.spend(path, app, body, refresh_token, version=self.token_version)
+
+    def revoke(self, app: App, access_token: str) -> Request:  # noqa: D102
+        return Request(
+            purpose="revoke",
+            method="POST",
+            url=self.endpoint("oauth2/revoke_token", self.token_version),
+            app_id=app.app_id,
+            json={"app_id": app.app_id, "secret": app.secret, "access_token": access_token},
+            secrets=(app.secret, access_token),
+        )
+
+    @property
+    def token_version(self) -> str:
+        """The version of the token endpoints."""
+        return "v1.3"
+
+
+class MarketingApi(LongTermBusinessApi):
+    """Advertisers' tokens."""
+
+    name = "marketing"
+
+    @property
+    def token_version(self) -> str:  # noqa: D102
+        return self.api_version
+
+    def verify(self, connection: Connection, access_token: str) -> Request:
+        """Return `oauth2/advertiser/get`, or `user/info` where ad accounts are configured.
+
+        The sandbox has no discovery; a configured list of ad accounts says that we are there.
+        """
+        if connection.advertiser_ids:
+            return self.read("user/info", access_token, app=connection.app, verifies=True)
+        app = need_app(connection)
+        return self.read(
+            "oauth2/advertiser/get", access_token, {"app_id": app.app_id}, app=app, verifies=True
+        )
+
+    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+        data = answers.business_data(response, long_term=True)
+        if response.request.url.endswith("/user/info/"):
+            return Identity(subject_id=answers.identifier(response, data, "core_user_id"))
+        found: dict[str, Advertiser] = {}
+        for item in answers.objects(response, data.get("list")):
+            advertiser_id = answers.identifier(response, item, "advertiser_id")
+            if advertiser_id is not None:
+                found[advertiser_id] = Advertiser(
+                    advertiser_id, answers.text(item.get("advertiser_name"))
+                )
+        return Identity(advertisers=tuple(found.values()))
+
+    def advertiser_info(self, access_token: str, advertiser_ids: tuple[str, ...]) -> Request:
+        """Return the request for details of ad accounts, without personal data."""
+        params = {
+            "advertiser_ids": json_list(advertiser_ids),
+            "fields": json_list(ADVERTISER_INFO_FIELDS),
+        }
+        return self.read("advertiser/info", access_token, params)
+
+    def read_advertiser_info(self, response: Response) -> list[dict[str, Any]]:
+        """Read the answer to `advertiser_info`: one object for each ad account."""
+        data = answers.business_data(response, long_term=True)
+        rows = answers.objects(response, data.get("list"))
+        for row in rows:
+            row["advertiser_id"] = answers.identifier(response, row, "advertiser_id")
+        return [row for row in rows if row["advertiser_id"]]

@@ -1,0 +1,185 @@
+"""Looking after many connections at once: a fresh token for each, confirmed by TikTok itself."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth import lifecycle
+from tap_tiktok_auth.apis.base import Identity
+from tap_tiktok_auth.errors import Interrupted, PermissionMissing, StoreError, TikTokAuthError
+from tap_tiktok_auth.records import Failure
+from tap_tiktok_auth.signals import deferred
+from tap_tiktok_auth.store.contract import Sighting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tap_tiktok_auth.broker import Broker, Held
+    from tap_tiktok_auth.connections import Connection
+    from tap_tiktok_auth.records import EventName, Record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a connection is.
+
+    Attributes:
+        connection: The connection.
+        checked_at: When it was looked at, seconds since the epoch.
+        record: What the store has of it; None if nothing.
+        held: Its token; None if there is none that works.
+        account_ids: Its Creator Marketplace accounts.
+        verified: Whether TikTok confirmed the token in this check.
+        error: What is wrong with it.
+        warnings: What should be looked after.
+    """
+
+    connection: Connection
+    checked_at: float
+    record: Record | None = None
+    held: Held | None = None
+    account_ids: tuple[str, ...] = ()
+    verified: bool = False
+    error: TikTokAuthError | None = None
+    warnings: tuple[TikTokAuthError, ...] = ()
+
+
+def check_all(
+    broker: Broker,
+    connections: Iterable[Connection],
+    *,
+    verify: bool = True,
+    force: bool = False,
+    done: Callable[[Report], None] | None = None,
+) -> list[Report]:
+    """Have a fresh token for each connection, several at a time.
+
+    One bad connection does not take the others down: its report has the error.
+
+    Args:
+        broker: The broker.
+        connections: The connections.
+        verify: Whether to ask TikTok about each token.
+        force: Whether to refresh even fresh tokens.
+        done: Called after each connection, for progress; in the calling thread.
+
+    Returns:
+        A report for each connection, in their order.
+    """
+
+    def one(connection: Connection) -> Report:
+        return check(broker, connection, verify=verify, force=force)
+
+    wanted = list(connections)
+    if not wanted:
+        return []
+    workers = min(broker.config.parallelism, len(wanted))
+    reports = []
+    with deferred(broker.stop), ThreadPoolExecutor(workers, "tiktok-auth") as pool:
+        for report in pool.map(one, wanted):
+            reports.append(report)
+            if done is not None:
+                done(report)
+    return reports
+
+
+def check(
+    broker: Broker, connection: Connection, *, verify: bool = True, force: bool = False
+) -> Report:
+    """Have a fresh token for one connection, and let TikTok confirm it.
+
+    Returns:
+        The report; it has the error if there is one.
+    """
+    try:
+        held = broker.obtain(connection, force=force, recheck=verify)
+    except TikTokAuthError as error:
+        return _failed(broker, connection, error)
+    warnings = () if held.warning is None else (held.warning.of(connection.name),)
+    if not verify or held.record.obtained_by == "client_credentials":
+        return _report(broker, held, warnings=warnings)
+    try:
+        return _verify(broker, held, warnings)
+    except TikTokAuthError as error:
+        return _failed(broker, connection, error)
+
+
+def _verify(broker: Broker, held: Held, warnings: tuple[TikTokAuthError, ...]) -> Report:
+    connection = held.connection
+    api = broker.api(connection)
+    try:
+        identity, held = broker.call(
+            held, lambda token: api.verify(connection, token), api.read_identity
+        )
+    except PermissionMissing as error:
+        # TikTok looked at the token's permissions, so it knows the token.
+        identity = Identity()
+        warnings = (*warnings, error)
+    record = held.record
+    confirmed = lifecycle.after_confirmation(
+        record, broker.store.now(), subject_id=identity.subject_id, scopes=identity.scopes
+    )
+    names: tuple[EventName, ...] = ("scopes_changed",) if _scopes_changed(record, confirmed) else ()
+    fingerprint = broker.store.fingerprint(held.token.access_token)
+    current = broker.store.amend(
+        confirmed,
+        ("status", "failure", "subject_id", "scopes", "verified_at"),
+        events=lifecycle.token_events(names, confirmed, before=fingerprint, after=fingerprint),
+        sighting=_sighting(connection, identity),
+    )
+    if current:
+        held = replace(held, record=confirmed)
+    return replace(
+        _report(broker, held, warnings=warnings), verified=True, account_ids=identity.account_ids
+    )
+
+
+def _scopes_changed(before: Record, after: Record) -> bool:
+    return before.scopes is not None and before.scopes != after.scopes
+
+
+def _sighting(connection: Connection, identity: Identity) -> Sighting | None:
+    if connection.advertiser_ids:
+        pairs = tuple((advertiser_id, None) for advertiser_id in connection.advertiser_ids)
+        return Sighting(pairs, "config", complete=False)
+    if identity.advertisers is None:
+        return None
+    found = tuple(
+        (advertiser.advertiser_id, advertiser.name) for advertiser in identity.advertisers
+    )
+    return Sighting(found, "advertiser_get", complete=True)
+
+
+def _report(broker: Broker, held: Held, *, warnings: tuple[TikTokAuthError, ...]) -> Report:
+    now = broker.store.now()
+    deadline = lifecycle.consent_warning(held.record, now, broker.config.consent_warning_days)
+    if deadline is not None:
+        warnings = (*warnings, deadline.of(held.connection.name))
+    return Report(
+        connection=held.connection,
+        checked_at=now,
+        record=held.record,
+        held=held,
+        warnings=warnings,
+    )
+
+
+def _failed(broker: Broker, connection: Connection, error: TikTokAuthError) -> Report:
+    """Report a failure, and note it where the store can still be read."""
+    record, now = None, 0.0
+    try:
+        now = broker.store.now()
+        record = broker.store.read(connection.name)
+        if record is not None and record.status == "active" and not isinstance(error, Interrupted):
+            record = replace(record, failure=Failure(error.cause, now, error.code))
+            broker.store.amend(record, ("failure",))
+    except StoreError as failed:
+        log.debug("%s", failed)
+    return Report(
+        connection=connection, checked_at=now, record=record, error=error.of(connection.name)
+    )

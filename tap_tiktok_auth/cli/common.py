@@ -1,0 +1,108 @@
+"""What the commands share: settings, sessions, errors as one line, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tap_tiktok_auth import config_files, connections, settings
+from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
+from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.session import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_tiktok_auth.broker import Broker
+
+C = TypeVar("C", bound="Callable[..., Any]")
+
+EXIT_ERROR = 1
+EXIT_AUTHORIZE = 3
+
+config_option = click.option(
+    "--config",
+    "config_paths",
+    multiple=True,
+    metavar="FILE",
+    help="Config file of the tap, JSON; repeatable. TAP_TIKTOK_AUTH_* variables are always read.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def load(config_paths: tuple[str, ...]) -> connections.Config:
+    """Return the checked settings of the environment and of config files.
+
+    Secrets among them are masked in all logging from here on.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    values = config_files.merged(config_paths, os.environ)
+    _set_up_logging(values)
+    return connections.parse(values)
+
+
+@contextmanager
+def open_session(config_paths: tuple[str, ...]) -> Iterator[Broker]:
+    """Open a broker over the settings' store."""
+    with session(load(config_paths)) as broker:
+        yield broker
+
+
+def one_line_errors(command: C) -> C:
+    """Let a command end with one line and the right exit code when something fails.
+
+    Exit code 1 for an error, 3 if a person must authorise.
+    """
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        try:
+            return command(*args, **kwargs)
+        except TikTokAuthError as error:
+            fail(error)
+
+    return run  # type: ignore[return-value]
+
+
+def fail(error: TikTokAuthError) -> None:
+    """Print an error as one line on stderr and exit."""
+    tell(str(error))
+    sys.exit(exit_code(error))
+
+
+def exit_code(error: TikTokAuthError) -> int:
+    """Return the exit code that an error means."""
+    return EXIT_AUTHORIZE if isinstance(error, AuthorizationRequired) else EXIT_ERROR
+
+
+def tell(line: str) -> None:
+    """Print a line for a person, on stderr: stdout is for results."""
+    click.echo(f"tiktok-auth: {line}", err=True)
+
+
+def print_json(value: object) -> None:
+    """Print JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _set_up_logging(values: dict[str, Any]) -> None:
+    level = os.environ.get("TAP_TIKTOK_AUTH_LOGLEVEL", "WARNING").upper()
+    known = logging.getLevelName(level)
+    logging.basicConfig(
+        level=known if isinstance(known, int) else logging.WARNING,
+        format="tiktok-auth: %(message)s",
+        stream=sys.stderr,
+    )
+    redactor = Redactor()
+    redactor.learn(*settings.secrets_of(values))
+    install(redactor)

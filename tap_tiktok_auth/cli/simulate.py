@@ -1,0 +1,239 @@
+"""``tiktok-auth simulate``: a TikTok to test against, for a shell or for one command."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tap_tiktok_auth.simulator.grants import APIS
+from tap_tiktok_auth.simulator.scenarios import KINDS, Scenario
+from tap_tiktok_auth.simulator.throttle import TIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from tap_tiktok_auth.simulator import Simulator
+
+PREFIX = "TAP_TIKTOK_AUTH_"
+
+_KEPT = frozenset({f"{PREFIX}LOGLEVEL"})
+_SENDS_REDIRECT_URI = frozenset({"accounts", "creator", "login_kit"})
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _scenarios(
+    _ctx: click.Context, _param: click.Parameter, specs: tuple[str, ...]
+) -> tuple[Scenario, ...]:
+    """Read the scenarios, or end with a usage error that says what is wrong."""
+    try:
+        return tuple(map(Scenario.parse, specs))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+class _SimulateCommand(click.Command):
+    """Adds the list of scenarios to the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each scenario does."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Scenarios"):
+            formatter.write_dl([(name, about) for name, (about, _) in KINDS.items()])
+
+
+@click.command(cls=_SimulateCommand, context_settings={"allow_interspersed_args": False})
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free port.")
+@click.option(
+    "--latency-ms", type=click.FloatRange(min=0), default=0.0, help="Delay of every answer."
+)
+@click.option(
+    "scenarios",
+    "--scenario",
+    callback=_scenarios,
+    multiple=True,
+    metavar="NAME[=VALUE][xTIMES][@PATH]",
+    help="What goes wrong, how often, and where; repeatable.",
+)
+@click.option(
+    "apis",
+    "--api",
+    type=click.Choice([*APIS, "all"]),
+    multiple=True,
+    default=("marketing",),
+    show_default=True,
+    help="Token systems to make connections for; repeatable.",
+)
+@click.option("--tier", type=click.Choice(TIERS), default="off", help="Rate limits of the app.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    port: int,
+    latency_ms: float,
+    scenarios: tuple[Scenario, ...],
+    apis: tuple[str, ...],
+    tier: str,
+    command: tuple[str, ...],
+) -> None:
+    """Run a simulated TikTok on this machine.
+
+    Without COMMAND it prints the settings to use, and serves until Ctrl-C. With COMMAND it runs
+    that command with settings that point at the simulator, a fresh code and a throw-away token
+    store, and ends with its exit code. Other TAP_TIKTOK_AUTH_ variables are hidden from it.
+
+    \b
+      tiktok-auth simulate -- tap-tiktok-auth --config ENV
+      tiktok-auth simulate --api all -- tiktok-auth status
+      tiktok-auth simulate --scenario rate_limitedx3 -- ...
+      tiktok-auth simulate --scenario latency=250 --scenario drop_replyx1@/refresh_token/
+    """  # noqa: D301 - click needs the escape, in a docstring that is shown as help
+    wanted = APIS if "all" in apis else tuple(dict.fromkeys(apis))
+    with _running(port, latency_ms / 1000, tier) as tiktok, _scratch_folder() as folder:
+        for scenario in scenarios:
+            tiktok.scenario(
+                scenario.name, value=scenario.value, times=scenario.times, path=scenario.path
+            )
+        variables = settings_variables(tiktok, wanted, folder)
+        if command:
+            ctx.exit(_run(command, _environment(os.environ, variables)))
+        _serve(tiktok.url, variables)
+
+
+def settings_variables(tiktok: Simulator, apis: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return environment variables that point the tap at a simulator.
+
+    Args:
+        tiktok: The running simulator.
+        apis: One gives top-level settings, several give ``connections``.
+        folder: Where the token store goes.
+    """
+    connections = [{"name": api, **_connection(tiktok.settings(api))} for api in apis]
+    if len(connections) == 1:
+        settings = {key: value for key, value in connections[0].items() if key != "name"}
+    else:
+        settings = {"connections": json.dumps(connections)}
+    settings |= {
+        "business_api_url": tiktok.url,
+        "login_kit_api_url": tiktok.url,
+        "tiktok_url": tiktok.url,
+        "token_store": f"sqlite:///{folder / 'tokens.db'}",
+        "token_store_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+    }
+    return {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
+
+
+def _connection(settings: Mapping[str, Any]) -> dict[str, str]:
+    names = ["api", "app_id", "app_secret", "auth_code"]
+    if settings["api"] in _SENDS_REDIRECT_URI:
+        names.append("redirect_uri")
+    return {name: settings[name] for name in names}
+
+
+def _environment(inherited: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the command: a developer's real settings stay outside."""
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith(PREFIX) or name in _KEPT
+    }
+    return {**kept, **variables}
+
+
+@contextlib.contextmanager
+def _running(port: int, latency: float, tier: str) -> Iterator[Simulator]:
+    try:
+        from tap_tiktok_auth.simulator.simulator import Simulator  # noqa: PLC0415 - optional extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "aiohttp":
+            raise
+        raise click.ClickException(
+            "the simulator needs aiohttp: pip install 'tap-tiktok-auth[simulator]'"
+        ) from None
+    tiktok = Simulator(port=port, latency=latency, tier=tier)
+    try:
+        tiktok.start()
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on port {port} ({error.strerror}); choose another with --port"
+        ) from None
+    try:
+        yield tiktok
+    finally:
+        tiktok.stop()
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    # mkdtemp makes it 0700, and resolve() makes the store's URL absolute.
+    with tempfile.TemporaryDirectory(prefix="tiktok-simulator-") as folder:
+        yield Path(folder).resolve()
+
+
+def _serve(url: str, variables: Mapping[str, str]) -> None:
+    ended = threading.Event()
+    with _handling(lambda *_: ended.set()):
+        click.echo(f"# TikTok simulator at {url}; controls at {url}/_simulator/; Ctrl-C ends it")
+        for name, value in variables.items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+        while not ended.wait(1.0):  # a wait without a limit would keep signals from Python
+            pass
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a command to its end, passing signals on; return its exit code."""
+    early: list[int] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, _: FrameType | None) -> None:
+        if number == signal.SIGINT and _terminal_sends_signals():
+            return  # Ctrl-C has reached the command already
+        if running:
+            running[0].send_signal(number)
+        else:
+            early.append(number)
+
+    with _handling(forward):
+        try:
+            # The person's own command, run as it was given, without a shell.
+            child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
+        except FileNotFoundError:
+            click.echo(f"Error: no such command: {command[0]}", err=True)
+            return 127
+        except OSError as error:
+            click.echo(f"Error: cannot run {command[0]}: {error.strerror}", err=True)
+            return 126
+        running.append(child)
+        for number in early:
+            child.send_signal(number)
+        code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def _handling(handler: Any) -> Iterator[None]:  # noqa: ANN401 - what signal.signal takes
+    before = {number: signal.signal(number, handler) for number in _FORWARDED}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _terminal_sends_signals() -> bool:
+    """Tell whether we share a terminal's foreground group with the command."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False

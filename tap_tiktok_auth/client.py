@@ -1,0 +1,216 @@
+"""HTTP to TikTok: the only place that opens a socket there.
+
+Redirects are off, because `requests` would carry the header `Access-Token` to another host.
+Errors are told in own words, because those of `requests` contain addresses with their queries.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import backoff
+import requests
+
+from tap_tiktok_auth.apis.messages import Response
+from tap_tiktok_auth.errors import (
+    ConfigurationError,
+    Interrupted,
+    NoAnswer,
+    RateLimited,
+    TryAgainLater,
+)
+from tap_tiktok_auth.pacing import Pacer
+from tap_tiktok_auth.transport import WatchedAdapter, no_answer, unreachable
+from tap_tiktok_auth.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_tiktok_auth.apis.messages import Request
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+#: The largest answer that is read, in bytes.
+BODY_LIMIT = 10_000_000
+
+#: Seconds after which TikTok lifts a limit of requests per minute. (TikTok docs, rate limits.)
+QPM_PAUSE = 300.0
+
+_RETRIES = 4
+
+
+class Client:
+    """Sends requests to TikTok, at the right pace, and again when that is safe.
+
+    Args:
+        timeout: Seconds that one request may take.
+        requests_per_second: Limit for each app.
+        clock: Returns seconds since the epoch; times the tokens.
+        stop: Set when the process was told to stop: no wait goes on then, nothing new is sent.
+        connections: How many connections to TikTok are kept open.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float = 30.0,
+        requests_per_second: float = 10.0,
+        clock: Callable[[], float] = time.time,
+        stop: threading.Event | None = None,
+        connections: int = 8,
+    ) -> None:
+        self.timeout = timeout
+        self._clock = clock
+        self._stop = stop or threading.Event()
+        self._pacer = Pacer(requests_per_second)
+        self._shared = _session(WatchedAdapter(connections))
+
+    def fetch(
+        self,
+        request: Request,
+        read: Callable[[Response], T],
+        *,
+        before_send: Callable[[], None] | None = None,
+    ) -> T:
+        """Send a request, read its answer, and try again where that is safe.
+
+        A request that carries a single-use credential is sent again only if no byte of it left
+        this machine, or if TikTok itself answered that it was not carried out.
+
+        Args:
+            request: The request.
+            read: Reads the answer; raises what TikTok's refusal means.
+            before_send: Called before each sending; an exception from it stops the request.
+
+        Raises:
+            TikTokAuthError: What `read` raised last, or why there is no answer.
+        """
+        waits, pauses = _waits(), iter([QPM_PAUSE])
+        while True:
+            response = None
+            try:
+                self._wait(self._pacer.reserve(request.app_id))
+                if before_send is not None:
+                    before_send()
+                response = self.send(request)
+                return read(response)
+            except TryAgainLater as error:
+                spent = request.spends and isinstance(error, NoAnswer)
+                wait = None if spent or isinstance(error, Interrupted) else next(waits, None)
+                if wait is None and isinstance(error, RateLimited):
+                    wait = next(pauses, None)
+                if wait is None:
+                    raise
+                if response is not None and response.retry_after is not None:
+                    wait = max(wait, min(response.retry_after, QPM_PAUSE))
+                log.warning("%s Trying again in %.1f s.", error, wait)
+                self._wait(wait)
+
+    def send(self, request: Request) -> Response:
+        """Send a request once and return the answer as it is.
+
+        Raises:
+            Unreachable: No byte of the request left this machine.
+            NoAnswer: It left, and no complete answer came back.
+            ConfigurationError: It cannot be sent as it is.
+        """
+        if not request.spends:
+            return self._send(self._shared, request)
+        # A connection that the other side closed while it was idle fails only after the request
+        # was written to it, and nobody knows then whether it was taken. A new one has no past.
+        with _session(WatchedAdapter(1)) as session:
+            return self._send(session, request)
+
+    def _send(self, session: requests.Session, request: Request) -> Response:
+        adapter = session.get_adapter(request.url)
+        assert isinstance(adapter, WatchedAdapter)  # noqa: S101  (both sessions are ours)
+        adapter.forget()
+        sent_at = self._clock()
+        deadline = time.monotonic() + self.timeout
+        try:
+            with session.request(
+                request.method,
+                request.url,
+                params=request.params,
+                json=request.json,
+                data=request.form,
+                headers=dict(request.headers),
+                timeout=self.timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                body = _read_body(answer, deadline)
+        except requests.RequestException as error:
+            if adapter.bytes_left():
+                raise no_answer(request, error) from None
+            raise unreachable(request, error) from None
+        except (UnicodeError, ValueError):
+            raise ConfigurationError(
+                "a credential contains a character that cannot be sent",
+                next_step="Check the settings of {connection}.",
+            ) from None
+        log.debug("%s %s: HTTP %s", request.method, request.url, answer.status_code)
+        retry_after = answer.headers.get("Retry-After", "")
+        return Response(
+            request,
+            answer.status_code,
+            body,
+            sent_at,
+            float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None,
+        )
+
+    def close(self) -> None:
+        """Close the connections to TikTok."""
+        self._shared.close()
+
+    def _wait(self, seconds: float) -> None:
+        if self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):
+            raise Interrupted("told to stop")
+
+
+def _waits() -> Iterator[float]:
+    """Return the seconds to wait before each retry: exponential, with full jitter."""
+    growing = backoff.expo()
+    next(growing)  # the generator's start signal
+    return (backoff.full_jitter(value) for value in itertools.islice(growing, _RETRIES))
+
+
+def _session(adapter: WatchedAdapter) -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    # Says that there is no other authentication, lest one be read from ~/.netrc.
+    session.auth = _unchanged
+    session.headers.update(
+        {
+            "Accept": "application/json",
+            # An answer is read up to a size, so it shall not unpack to another one.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"tap-tiktok-auth/{VERSION}",
+        }
+    )
+    return session
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _read_body(answer: requests.Response, deadline: float) -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_content(65_536):
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise NoAnswer(
+                f"TikTok's answer is larger than {BODY_LIMIT // 1_000_000} MB",
+                next_step="Run again; if it stays so, tell the maintainers.",
+            )
+        if time.monotonic() > deadline:
+            raise requests.Timeout
+    return bytes(body)

@@ -1,0 +1,167 @@
+"""What can go wrong, grouped by what the operator does next.
+
+TikTokAuthError                  never raised itself
+├── ConfigurationError           correct a setting
+├── AuthorizationRequired        a person must authorise again
+│   ├── GrantRejected            TikTok refuses the auth code or the refresh token
+│   └── AccessTokenRejected      TikTok refuses the access token
+├── PermissionMissing            ask TikTok, or the account's owner, for a permission
+├── TryAgainLater                wait, then run again
+│   ├── RateLimited              too many requests
+│   ├── Unreachable              no byte of the request left this machine
+│   ├── NoAnswer                 the request left, no usable answer came back
+│   └── Interrupted              this process was told to stop
+├── RequestRefused               TikTok refuses the request for another reason
+└── StoreError                   mend the token store
+    ├── StoreUnavailable         it cannot be reached or written to
+    ├── StoreDamaged             what is in it cannot be trusted
+    ├── StoreTooNew              a newer version of this program wrote it
+    └── StoreKeyError            its key is missing or is not the right one
+
+Messages never contain a setting's value, a token or a text that was not checked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "AccessTokenRejected",
+    "AuthorizationRequired",
+    "ConfigurationError",
+    "GrantRejected",
+    "Interrupted",
+    "NoAnswer",
+    "PermissionMissing",
+    "RateLimited",
+    "RequestRefused",
+    "StoreDamaged",
+    "StoreError",
+    "StoreKeyError",
+    "StoreTooNew",
+    "StoreUnavailable",
+    "TikTokAuthError",
+    "TryAgainLater",
+    "Unreachable",
+]
+
+
+class TikTokAuthError(Exception):
+    """Root of all errors of this package, never raised itself.
+
+    Args:
+        cause: What happened, in plain words, without a full stop.
+        next_step: What the operator does next, a sentence or a command; `{connection}` in it
+            stands for the connection's name.
+        code: TikTok's return code or error name, as text.
+        request_id: TikTok's id of the failed call, for its support.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        next_step: str | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.next_step = next_step
+        self.code = code
+        self.request_id = request_id
+        self.connection: str | None = None
+
+    def of(self, connection: str) -> Self:
+        """Name the *connection* that the error is about, and return the error."""
+        self.connection = connection
+        return self
+
+    def __str__(self) -> str:
+        """Return the one line that a user sees: cause, TikTok's code and request id, next step."""
+        origin = [f"TikTok code {self.code}"] if self.code else []
+        if self.request_id:
+            origin.append(f"request id {self.request_id}")
+        line = f"{self.cause} ({', '.join(origin)})." if origin else f"{self.cause}."
+        if self.connection:
+            line = f"connection {self.connection}: {line}"
+        if self.next_step:
+            line += " " + self.next_step.replace("{connection}", self.connection or "NAME")
+        return line
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let errors cross process borders with all their fields."""
+        return (_rebuild, (type(self), self.__dict__.copy()))
+
+
+def _rebuild(kind: type[TikTokAuthError], fields: dict[str, str | None]) -> TikTokAuthError:
+    error = kind(fields["cause"] or "")
+    error.__dict__.update(fields)
+    return error
+
+
+class ConfigurationError(TikTokAuthError):
+    """A setting is missing, malformed, contradictory or refused by TikTok."""
+
+
+class AuthorizationRequired(TikTokAuthError):
+    """No token can be had until a person authorises again."""
+
+
+class GrantRejected(AuthorizationRequired):
+    """TikTok refuses the authorization code or the refresh token for good."""
+
+
+class AccessTokenRejected(AuthorizationRequired):
+    """TikTok refuses the access token: expired, revoked, or access withdrawn."""
+
+
+class PermissionMissing(TikTokAuthError):
+    """The token or the app lacks a permission for this call."""
+
+
+class TryAgainLater(TikTokAuthError):
+    """The cause passes by itself."""
+
+
+class RateLimited(TryAgainLater):
+    """TikTok restricts requests for the moment."""
+
+
+class Unreachable(TryAgainLater):
+    """The request was not sent: no address, refused connection, failed TLS handshake."""
+
+
+class NoAnswer(TryAgainLater):
+    """The request was sent and no usable answer came back: it may have been carried out."""
+
+
+class Interrupted(TryAgainLater):
+    """The process was told to stop before the work began; nothing was sent."""
+
+
+class RequestRefused(TikTokAuthError):
+    """TikTok refuses the request for a reason that is none of the others."""
+
+
+class StoreError(TikTokAuthError):
+    """The token store needs mending."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened, reached or written to."""
+
+
+class StoreDamaged(StoreError):
+    """The store's content is not what this program wrote."""
+
+
+class StoreTooNew(StoreError):
+    """A newer version of this program wrote the store."""
+
+
+class StoreKeyError(StoreError):
+    """The store's key is missing, malformed, or not the one it was written with."""

@@ -1,0 +1,56 @@
+"""Putting the parts together: config, store, client and broker of one run."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth.broker import Broker
+from tap_tiktok_auth.store import open_store, recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_tiktok_auth.client import Client
+    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.store import Store
+
+
+@contextmanager
+def session(config: Config) -> Iterator[Broker]:
+    """Open the token store and return a broker over it; close everything at the end.
+
+    What an earlier run had to leave in recovery files is taken in first.
+
+    Raises:
+        TikTokAuthError: The store cannot be used.
+    """
+    store = open_store(config.token_store, config.token_store_key)
+    try:
+        recovery.take_in(store)
+        broker = new_broker(config, store)
+        try:
+            yield broker
+        finally:
+            broker.close()
+    finally:
+        store.close()
+
+
+def new_broker(config: Config, store: Store) -> Broker:
+    """Return a broker over an open store."""
+    stop = threading.Event()
+
+    def connect() -> Client:
+        from tap_tiktok_auth.client import Client  # noqa: PLC0415  (not for a cached token)
+
+        return Client(
+            timeout=config.request_timeout,
+            requests_per_second=config.requests_per_second,
+            clock=store.now,
+            stop=stop,
+            connections=config.parallelism,
+        )
+
+    return Broker(config, store, connect, stop)

@@ -1,0 +1,434 @@
+"""The settings: one table from which schema, environment variables and documentation come.
+
+Reading settings never raises an error that contains a value: a value may be a secret that was put
+into the wrong place.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from tap_tiktok_auth.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+#: Prefix of the environment variables that carry settings.
+ENV_PREFIX = "TAP_TIKTOK_AUTH_"
+
+#: TikTok's token systems, in the order in which they are documented.
+API_NAMES = ("marketing", "accounts", "creator_marketplace", "creator", "login_kit")
+
+Kind = Literal["string", "integer", "number", "boolean", "strings", "objects"]
+
+_JSON_TYPES: dict[Kind, dict[str, Any]] = {
+    "string": {"type": ["string", "null"]},
+    "integer": {"type": ["integer", "null"]},
+    "number": {"type": ["number", "null"]},
+    "boolean": {"type": ["boolean", "null"]},
+    "strings": {"type": ["array", "null"], "items": {"type": "string"}},
+    "objects": {"type": ["array", "null"]},
+}
+
+_HUGE = 1e15
+
+_EXPECTED: dict[Kind, str] = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "strings": "a list of texts",
+    "objects": "a list of objects, each with a name",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: Its name in the config; the environment variable is `TAP_TIKTOK_AUTH_<NAME>`.
+        kind: The kind of its value.
+        label: A short title.
+        description: What it means, with units.
+        default: The value when it is not set.
+        secret: Whether its value must never be shown.
+        choices: The allowed values, if they are few.
+        minimum: The smallest allowed number.
+        per_connection: Whether an entry of `connections` may have it.
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    description: str
+    default: Any = None
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    per_connection: bool = False
+
+    @property
+    def env_var(self) -> str:
+        """The environment variable that sets it."""
+        return ENV_PREFIX + self.name.upper()
+
+    def schema(self) -> dict[str, Any]:
+        """Return its JSON schema, with the annotations that the Singer SDK reads."""
+        schema = dict(_JSON_TYPES[self.kind], title=self.label, description=self.description)
+        if self.default is not None:
+            schema["default"] = self.default
+        if self.choices:
+            schema["enum"] = [*self.choices, None]
+        if self.minimum is not None:
+            schema["minimum"] = self.minimum
+        if self.secret:
+            schema |= {"secret": True, "writeOnly": True}
+        return schema
+
+
+_CONNECTION_SETTINGS = (
+    Setting(
+        "api",
+        "string",
+        "API",
+        "TikTok token system: `marketing` (advertisers), `accounts` (TikTok account holders), "
+        "`creator_marketplace` (TikTok One brands), `creator` (Creator Marketplace creators) or "
+        "`login_kit` (TikTok for Developers).",
+        default="marketing",
+        choices=API_NAMES,
+    ),
+    Setting("app_id", "string", "App ID", "App id; for Login Kit the client key."),
+    Setting(
+        "app_secret",
+        "string",
+        "App secret",
+        "App secret; for Login Kit the client secret.",
+        secret=True,
+    ),
+    Setting(
+        "auth_code",
+        "string",
+        "Authorization code",
+        "Seed: the code from the callback, URL-decoded once. Exchanged once; harmless afterwards.",
+        secret=True,
+    ),
+    Setting(
+        "refresh_token",
+        "string",
+        "Refresh token",
+        "Seed: a refresh token that you already hold.",
+        secret=True,
+    ),
+    Setting(
+        "access_token",
+        "string",
+        "Access token",
+        "Seed: an access token that you already hold. May stand beside `refresh_token`.",
+        secret=True,
+    ),
+    Setting(
+        "grant_type",
+        "string",
+        "Grant type",
+        "`authorization_code` for a person's consent; `client_credentials` (Login Kit only) for a "
+        "token of the app itself, which needs no seed.",
+        default="authorization_code",
+        choices=("authorization_code", "client_credentials"),
+    ),
+    Setting(
+        "redirect_uri",
+        "string",
+        "Redirect URI",
+        "The callback address as registered with TikTok; sent by `accounts`, `creator` and "
+        "`login_kit`.",
+    ),
+    Setting(
+        "code_verifier",
+        "string",
+        "PKCE code verifier",
+        "The verifier of the authorization request; Login Kit desktop and mobile apps only.",
+        secret=True,
+    ),
+    Setting(
+        "advertiser_ids",
+        "strings",
+        "Advertiser IDs",
+        "Ad accounts to use where TikTok does not allow their discovery, such as the sandbox; "
+        "`marketing` only.",
+    ),
+)
+
+SETTINGS: tuple[Setting, ...] = (
+    *(replace(setting, per_connection=True) for setting in _CONNECTION_SETTINGS),
+    Setting(
+        "connections",
+        "objects",
+        "Connections",
+        "Several connections: a list of objects with `name` and any of the settings above. What "
+        "an entry omits it takes from the top level, except for the seeds.",
+    ),
+    Setting(
+        "token_store",
+        "string",
+        "Token store",
+        "Where tokens are kept: `sqlite:////absolute/path.db`, or `postgresql://…` to share them "
+        "between machines. Default: a SQLite file in the user's data folder.",
+        secret=True,
+    ),
+    Setting(
+        "token_store_key",
+        "string",
+        "Token store key",
+        "Fernet key of the token store, made by `tiktok-auth keygen`. Several, comma separated: "
+        "the first encrypts, all decrypt. Default for SQLite: a key file, mode 0600, in the "
+        "user's config folder.",
+        secret=True,
+    ),
+    Setting(
+        "refresh_margin",
+        "integer",
+        "Refresh margin",
+        "Seconds: a token is refreshed when less is left, but never with more than half of its "
+        "own lifetime left.",
+        default=1800,
+        minimum=0,
+    ),
+    Setting(
+        "consent_warning_days",
+        "integer",
+        "Consent warning days",
+        "Days: warn when a consent ends sooner.",
+        default=30,
+        minimum=0,
+    ),
+    Setting(
+        "on_error",
+        "string",
+        "On error",
+        "`fail`: emit all that can be emitted, then exit 1. `warn`: the same, but exit 0.",
+        default="fail",
+        choices=("fail", "warn"),
+    ),
+    Setting(
+        "parallelism",
+        "integer",
+        "Parallelism",
+        "How many connections are worked on at once.",
+        default=8,
+        minimum=1,
+    ),
+    Setting(
+        "requests_per_second",
+        "number",
+        "Requests per second",
+        "Limit of requests per second for each app; 10 is the limit of TikTok's Basic tier.",
+        default=10,
+        minimum=0.01,
+    ),
+    Setting(
+        "request_timeout",
+        "integer",
+        "Request timeout",
+        "Seconds: how long one request may take.",
+        default=30,
+        minimum=1,
+    ),
+    Setting(
+        "api_version",
+        "string",
+        "API version",
+        "Version of the Marketing API. The Accounts and TikTok One endpoints stay at v1.3.",
+        default="v1.3",
+        choices=("v1.3", "v2.0"),
+    ),
+    Setting(
+        "long_term_token",
+        "boolean",
+        "Long-term token",
+        "Ask for a token without a timer; `api_version` v2.0 only, where it is always sent.",
+        default=True,
+    ),
+    Setting(
+        "business_api_url",
+        "string",
+        "Business API URL",
+        "Host of the Business API. `https`, or `http` on a loopback address.",
+        default="https://business-api.tiktok.com",
+    ),
+    Setting(
+        "login_kit_api_url",
+        "string",
+        "Login Kit API URL",
+        "Host of the Login Kit API. `https`, or `http` on a loopback address.",
+        default="https://open.tiktokapis.com",
+    ),
+    Setting(
+        "tiktok_url",
+        "string",
+        "TikTok URL",
+        "Host of the page on which TikTok account holders consent. `https`, or `http` on a "
+        "loopback address.",
+        default="https://www.tiktok.com",
+    ),
+)
+
+#: The settings by name.
+BY_NAME: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+#: The settings that an entry of `connections` may have, beside `name`.
+PER_CONNECTION: dict[str, Setting] = {s.name: s for s in SETTINGS if s.per_connection}
+
+#: Names that a config may hold beside ours: the Singer SDK's own, which only the tap acts on.
+SDK_SETTINGS = frozenset(
+    {
+        "faker_config",
+        "flattening_enabled",
+        "flattening_max_depth",
+        "flattening_max_key_length",
+        "stream_map_config",
+        "stream_maps",
+    }
+)
+
+#: The settings from which a chain of tokens starts.
+SEEDS = ("auth_code", "refresh_token", "access_token")
+
+
+def secrets_of(config: Mapping[str, Any]) -> Iterator[str]:
+    """Return all secret values of a config, checked or not."""
+    entries = config.get("connections")
+    for values in (config, *(entries if isinstance(entries, list | tuple) else ())):
+        for name, value in values.items() if isinstance(values, dict | MappingProxyType) else ():
+            if name in BY_NAME and BY_NAME[name].secret and isinstance(value, str):
+                yield from (value, *value.split(",")) if name == "token_store_key" else (value,)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of the tap's config."""
+    properties = {setting.name: setting.schema() for setting in SETTINGS}
+    entry = {name: _without_default(s.schema()) for name, s in PER_CONNECTION.items()}
+    name = {"type": "string", "title": "Name", "description": "The connection's name."}
+    properties["connections"]["items"] = {
+        "type": "object",
+        "properties": {"name": name, **entry},
+        "required": ["name"],
+    }
+    return {"type": "object", "properties": properties}
+
+
+def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "default"}
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that environment variables carry.
+
+    Args:
+        environ: The environment, such as `os.environ`.
+
+    Raises:
+        ConfigurationError: A variable's text is not of the setting's kind.
+    """
+    return {
+        setting.name: _from_text(setting, environ[setting.env_var])
+        for setting in SETTINGS
+        if setting.env_var in environ
+    }
+
+
+def _from_text(setting: Setting, text: str) -> Any:  # noqa: ANN401  (kinds differ by setting)
+    if setting.kind == "string":
+        return text
+    if setting.kind == "boolean":
+        words = {"true": True, "1": True, "yes": True, "on": True}
+        words |= {"false": False, "0": False, "no": False, "off": False}
+        value: Any = words.get(text.strip().lower())
+    elif setting.kind == "strings" and not text.lstrip().startswith(("[", '"')):
+        value = [item.strip() for item in text.split(",")]
+    else:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = None
+    if value is None:
+        what = f"{_EXPECTED[setting.kind]}{_as_json(setting)}"
+        raise _wrong(setting.env_var, f"must be {what}")
+    return value
+
+
+def _as_json(setting: Setting) -> str:
+    return ", written as JSON" if setting.kind in {"strings", "objects"} else ""
+
+
+def validate(config: Mapping[str, Any], known: Mapping[str, Setting], where: str = "") -> None:
+    """Check names, kinds, choices and ranges of settings.
+
+    Args:
+        config: Settings by name; None means "not set".
+        known: The settings that are allowed here.
+        where: Prefix of names in errors, such as `connections.acme.`.
+
+    Raises:
+        ConfigurationError: A setting is unknown or its value is not allowed.
+    """
+    for key, value in config.items():
+        if key not in known:
+            raise _wrong(where + _printable(key), "is not a setting", _suggest(key, known))
+        if value is not None:
+            _validate_value(known[key], value, where + key)
+
+
+def _validate_value(setting: Setting, value: object, name: str) -> None:
+    if not _is_of_kind(setting.kind, value):
+        raise _wrong(name, f"must be {_EXPECTED[setting.kind]}")
+    texts = [text for text in (value, *_items(value)) if isinstance(text, str)]
+    if "" in texts:
+        raise _wrong(name, "is empty", "Give it a value, or remove it.")
+    if not all(text.isprintable() for text in texts):
+        raise _wrong(name, "contains a line break or another control character")
+    if setting.secret and setting.per_connection and not str(value).isascii():
+        raise _wrong(name, "contains a character that no credential has")
+    if any(text != text.strip() for text in texts):
+        raise _wrong(name, "begins or ends with a space")
+    if setting.choices and value not in setting.choices:
+        raise _wrong(name, f"must be one of: {', '.join(setting.choices)}")
+    if setting.minimum is not None and isinstance(value, int | float) and value < setting.minimum:
+        raise _wrong(name, f"must be at least {setting.minimum:g}")
+
+
+def _is_of_kind(kind: Kind, value: object) -> bool:
+    if kind == "string":
+        return isinstance(value, str)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind in {"integer", "number"}:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        # Not NaN, not infinite, and small enough to be reckoned with as a float.
+        return -_HUGE < value < _HUGE and (kind == "number" or isinstance(value, int))
+    of = str if kind == "strings" else dict
+    return isinstance(value, list | tuple) and all(isinstance(item, of) for item in value)
+
+
+def _items(value: object) -> Iterable[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _wrong(name: str, problem: str, next_step: str | None = None) -> ConfigurationError:
+    return ConfigurationError(f"setting {name} {problem}", next_step=next_step)
+
+
+def _printable(key: object) -> str:
+    text = "".join(char if char.isprintable() else "?" for char in str(key))
+    return text if len(text) <= 40 else text[:40] + "…"
+
+
+def _suggest(key: object, known: Mapping[str, Setting]) -> str:
+    import difflib  # noqa: PLC0415  (needed on this error only)
+
+    close = difflib.get_close_matches(str(key), known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."

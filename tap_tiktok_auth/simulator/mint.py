@@ -1,0 +1,63 @@
+"""Makes the random strings that TikTok hands out, in TikTok's forms."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import string
+import time
+
+_LETTERS = string.ascii_letters + string.digits
+_HEX = "0123456789ABCDEF"
+
+
+def short_hash(value: str) -> str:
+    """Return the first twelve hex digits of SHA-256: how the call list names a secret."""
+    return hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+class Mint:
+    """A source of codes, tokens and ids.
+
+    Args:
+        seed: The same seed gives the same strings in the same order; ``None`` gives new ones.
+    """
+
+    def __init__(self, seed: int | str | None = None) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - guards nothing; must be repeatable
+
+    def text(self, length: int, alphabet: str = _LETTERS) -> str:
+        """Return *length* random characters."""
+        return "".join(self._random.choices(alphabet, k=length))
+
+    def number(self, digits: int) -> str:
+        """Return a decimal number without a leading zero."""
+        return self.text(1, "123456789") + self.text(digits - 1, string.digits)
+
+    def code(self) -> str:
+        """Return an authorization code.
+
+        It holds ``*`` and ``!``, which travel percent-encoded, and a ``%`` followed by two hex
+        digits, so that a client that decodes the callback twice ends up with another string.
+        """
+        return f"{self.text(32)}-{self.text(2)}%2A*{self.number(1)}!{self.number(4)}"
+
+    def long_term_token(self) -> str:
+        """Return a Marketing access token: forty hex digits, no prefix."""
+        return self.text(40, _HEX.lower())
+
+    def token(self, prefix: str) -> str:
+        """Return a token such as ``act.…``, ``rft.…`` or ``clt.…``."""
+        return f"{prefix}.{self.text(52)}!{self.number(4)}"
+
+    def open_id(self) -> str:
+        """Return an id of a TikTok account as seen by one app."""
+        return f"-000{self.text(32)}"
+
+    def shuffled(self, values: tuple[str, ...]) -> list[str]:
+        """Return *values* in some order: TikTok's scope strings have no stable order."""
+        return self._random.sample(values, k=len(values))
+
+    def request_id(self, now: float) -> str:
+        """Return a ``request_id``: the UTC time to the second, then 18 hex digits."""
+        return time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + self.text(18, _HEX)

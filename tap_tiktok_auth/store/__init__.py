@@ -1,0 +1,95 @@
+"""The token store: where tokens are kept so that none is ever lost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.store import keys
+from tap_tiktok_auth.store.contract import Claim, Sighting, Snapshot, Store
+from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.store.sql import SqlStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_tiktok_auth.store.database import Database
+
+__all__ = ["Claim", "Sighting", "Snapshot", "Store", "is_postgres", "open_store", "sqlite_path"]
+
+_SQLITE = "sqlite:///"
+
+
+def open_store(
+    url: str | None, key: str | None, *, clock: Callable[[], float] = time.time
+) -> Store:
+    """Open the token store of the settings, creating or migrating it where needed.
+
+    Args:
+        url: Setting `token_store`; None for the SQLite file in the user's data folder.
+        key: Setting `token_store_key`; None for the key file.
+        clock: Returns seconds since the epoch; a PostgreSQL store uses the server's clock.
+
+    Raises:
+        ConfigurationError: A setting is malformed, or the key of a shared store is missing.
+        StoreError: The store cannot be used.
+    """
+    given = None if key is None else Cipher.from_text(key)
+    if is_postgres(url):
+        if given is None:
+            raise ConfigurationError(
+                "setting token_store_key is missing, a shared token store needs it",
+                next_step="Make one with: tiktok-auth keygen, and give it to every machine.",
+            )
+        database = _postgres(url or "")
+    else:
+        from tap_tiktok_auth.store.sqlite import SQLite  # noqa: PLC0415  (one of two drivers)
+
+        database = SQLite(sqlite_path(url), clock=clock)
+
+    def load(new: bool) -> Cipher:
+        return given or keys.load(keys.default_key_file(), create=new)
+
+    try:
+        return SqlStore(database, load)
+    except BaseException:
+        database.close()
+        raise
+
+
+def is_postgres(url: str | None) -> bool:
+    """Whether a `token_store` address is one of PostgreSQL's forms, with or without a driver."""
+    scheme = (url or "").partition("://")[0]
+    return scheme.partition("+")[0] in {"postgresql", "postgres"}
+
+
+def sqlite_path(url: str | None) -> Path:
+    """Return the file of a `sqlite:///` address, or the default one.
+
+    Raises:
+        ConfigurationError: It is none of the forms that `token_store` may have.
+    """
+    if url is None:
+        from tap_tiktok_auth.store.sqlite import default_path  # noqa: PLC0415
+
+        return default_path()
+    path = Path(url[len(_SQLITE) :]) if url.startswith(_SQLITE) else None
+    if path is None or not path.is_absolute() or path == Path("/"):
+        raise ConfigurationError(
+            "setting token_store is not an address of a token store",
+            next_step="Write it like sqlite:////absolute/path.db or postgresql://host/database",
+        )
+    return path
+
+
+def _postgres(url: str) -> Database:
+    try:
+        from tap_tiktok_auth.store.postgres import Postgres  # noqa: PLC0415  (optional extra)
+    except ImportError:
+        raise ConfigurationError(
+            "setting token_store is a PostgreSQL address, but the driver is not installed",
+            next_step="Run: pip install 'tap-tiktok-auth[postgres]'",
+        ) from None
+    return Postgres(url)

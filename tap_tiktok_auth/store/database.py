@@ -1,0 +1,68 @@
+"""What differs between one SQL database and another."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+
+class Cursor(Protocol):
+    """The part of a database cursor that the store uses."""
+
+    @property
+    def rowcount(self) -> int:
+        """Rows that the last statement touched."""
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> object:
+        """Run a statement with `?` placeholders."""
+
+    def executemany(self, statement: str, values: Sequence[Sequence[Any]]) -> object:
+        """Run a statement once for each row of values."""
+
+    def fetchone(self) -> Any:  # noqa: ANN401  (a row of any columns)
+        """Return the next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all remaining rows."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the remaining rows."""
+
+
+class Database(ABC):
+    """A database that the store's portable SQL runs on.
+
+    Statements use `?` placeholders. Errors of the driver become `StoreError`.
+    """
+
+    #: Column types that the schema is written in: a name for each abstract type.
+    types: ClassVar[dict[str, str]]
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """Where it is, without any secret."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return seconds since the epoch by the clock that all users share."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Cursor]:
+        """Open a transaction that reads."""
+
+    @abstractmethod
+    def writing(self, *, exclusive: bool = False) -> AbstractContextManager[Cursor]:
+        """Open a transaction that writes, committed durably at its end, rolled back on an error.
+
+        Args:
+            exclusive: Keep all other writers out, where the database would let them in.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""

@@ -1,0 +1,266 @@
+"""PostgreSQL: the shared store, one database for the processes of many machines."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from tap_tiktok_auth.errors import StoreUnavailable
+from tap_tiktok_auth.store import postgres_address, postgres_errors, schema
+from tap_tiktok_auth.store.database import Database
+from tap_tiktok_auth.store.server_clock import ServerClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tap_tiktok_auth.store.database import Cursor
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
+
+#: Connections of one process at most; transactions last milliseconds, so threads take turns.
+MOST_CONNECTIONS = 8
+_SCHEMA = "tap_tiktok_auth"
+#: Names the lock under which the schema is made and everything is kept still.
+_LOCK = 0x7461_7074_746B
+#: Everything is set for the transaction alone, which also works through a connection pooler that
+#: gives each transaction another connection. A process that stopped in the middle loses its
+#: transaction before those who wait for it lose their patience.
+_SETTINGS = (
+    f"; SET LOCAL search_path TO {_SCHEMA}"
+    "; SET LOCAL statement_timeout TO '30s'"
+    "; SET LOCAL lock_timeout TO '15s'"
+    "; SET LOCAL idle_in_transaction_session_timeout TO '10s'"
+)
+_READ = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY" + _SETTINGS
+# What is committed is on disk, whatever the server does by default.
+_WRITE = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+    + _SETTINGS
+    + "; SET LOCAL synchronous_commit TO on"
+)
+#: In the order in which every transaction locks them, so that none waits for another in a circle.
+_TABLES = ("connections", "pending_logins", "advertisers", "events", "meta")
+
+
+class Postgres(Database):
+    """A schema of its own in a PostgreSQL database, created and migrated.
+
+    Args:
+        url: Address of the database, in any form of the setting `token_store`.
+
+    Raises:
+        ConfigurationError: The address is malformed.
+        StoreError: The database cannot be used.
+    """
+
+    types: ClassVar[dict[str, str]] = {
+        "text": 'text COLLATE "C"',
+        "integer": "bigint",
+        "moment": "double precision",
+    }
+
+    def __init__(self, url: str) -> None:
+        self._parameters = postgres_address.parameters(url)
+        self._location = postgres_address.location(self._parameters)
+        self._clock = ServerClock()
+        self._abandoned: list[object] = []
+        self._closed = False
+        self._start_afresh()
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def location(self) -> str:  # noqa: D102
+        return self._location
+
+    def now(self) -> float:  # noqa: D102
+        return self._clock.now()
+
+    @contextmanager
+    def reading(self) -> Iterator[Cursor]:  # noqa: D102
+        with self._transaction(_READ) as cursor:
+            yield cursor
+
+    @contextmanager
+    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:  # noqa: D102
+        with self._transaction(_WRITE) as cursor:
+            if exclusive:
+                _keep_others_out(cursor)
+            yield cursor
+
+    def close(self) -> None:  # noqa: D102
+        self._closed = True
+        self._drop_idle()
+
+    # Transactions
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[_Cursor]:
+        if self._process != os.getpid():
+            self._start_afresh()
+        with self._turns:
+            connection = self._begin(begin)
+            try:
+                with connection.cursor() as cursor:
+                    yield _Cursor(cursor)
+                    cursor.execute("COMMIT")
+            except psycopg.Error as error:
+                raise self._failed(error, connection) from None
+            finally:
+                self._put_back(connection)
+
+    def _begin(self, begin: str) -> Connection:
+        """Return a connection with an open transaction, replacing one that has died meanwhile."""
+        with suppress(IndexError):
+            try:
+                return self._opened(self._idle.pop(), begin)
+            except psycopg.OperationalError:
+                # Nothing was sent yet but BEGIN; the other idle ones have died of the same cause.
+                self._drop_idle()
+        connection = self._connect()
+        try:
+            return self._opened(connection, begin)
+        except psycopg.Error as error:
+            raise self._failed(error, connection) from None
+
+    def _opened(self, connection: Connection, begin: str) -> Connection:
+        try:
+            connection.execute(begin)
+            if self._clock.due:
+                self._clock.measure(lambda: _server_time(connection))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> Connection:
+        try:
+            # Prepared statements do not survive a connection pooler.
+            return psycopg.connect(**self._parameters, autocommit=True, prepare_threshold=None)
+        except psycopg.Error as error:
+            raise postgres_errors.refused(error, self._location) from None
+
+    def _put_back(self, connection: Connection) -> None:
+        """Keep a connection for the next transaction, rolled back if that is due."""
+        try:
+            if connection.info.transaction_status in {
+                TransactionStatus.INTRANS,
+                TransactionStatus.INERROR,
+            }:
+                connection.execute("ROLLBACK")
+        except psycopg.Error:
+            connection.close()
+        if connection.info.transaction_status != TransactionStatus.IDLE or self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _start_afresh(self) -> None:
+        """Begin without connections, at first and in a forked child.
+
+        A child must not use its parent's connections, nor close them: the server would take its
+        farewell for the parent's.
+        """
+        self._abandoned += getattr(self, "_idle", ())
+        self._idle: deque[Connection] = deque()
+        self._turns = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._process = os.getpid()
+
+    def _failed(self, error: psycopg.Error, connection: Connection) -> Exception:
+        user = "" if connection.closed else connection.info.user
+        return postgres_errors.failed(error, self._location, user, broken=connection.closed)
+
+    # The schema
+
+    def _prepare(self) -> None:
+        with self.reading() as cursor:
+            present = _has_schema(cursor)
+            cursor.execute("SELECT to_regclass(?) IS NOT NULL", (f"{_SCHEMA}.meta",))
+            version = schema.read_version(cursor) if cursor.fetchone()[0] else 0
+        schema.check(version, self._location)
+        if version == schema.VERSION:
+            return
+        if not present:
+            self._create_schema()
+        schema.migrate(self)
+
+    def _create_schema(self) -> None:
+        with self._transaction(_WRITE) as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+            if _has_schema(cursor):
+                return
+            cursor.execute(
+                "SELECT has_database_privilege(current_database(), 'CREATE'), current_database(),"
+                " current_user"
+            )
+            allowed, database, user = cursor.fetchone()
+            if not allowed:
+                raise postgres_errors.may_not_create(self._location, database, user)
+            cursor.execute(f"CREATE SCHEMA {_SCHEMA}")
+
+
+class _Cursor:
+    """A driver's cursor that takes `?` placeholders."""
+
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
+        self._cursor = cursor
+
+    @property
+    def rowcount(self) -> int:
+        return self._cursor.rowcount
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> object:
+        return self._cursor.execute(_translated(statement), values or None)
+
+    def executemany(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
+        self._cursor.executemany(_translated(statement), values)
+
+    def fetchone(self) -> Any:  # noqa: ANN401  (a row of any columns)
+        return self._cursor.fetchone()
+
+    def fetchall(self) -> list[Any]:
+        return self._cursor.fetchall()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._cursor)
+
+
+@lru_cache(maxsize=64)
+def _translated(statement: str) -> str:
+    return statement.replace("?", "%s")
+
+
+def _server_time(connection: Connection) -> float:
+    row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
+    if row is None:
+        raise StoreUnavailable("the token store's server does not tell its time")
+    return float(row[0])
+
+
+def _has_schema(cursor: Cursor) -> bool:
+    cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,))
+    return cursor.fetchone() is not None
+
+
+def _keep_others_out(cursor: Cursor) -> None:
+    cursor.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", (_SCHEMA,))
+    present = {row[0] for row in cursor.fetchall()}
+    tables = ", ".join(table for table in _TABLES if table in present)
+    if tables:
+        cursor.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")

@@ -1,0 +1,300 @@
+"""The token store over any SQL database: one code path for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_tiktok_auth.errors import StoreError
+from tap_tiktok_auth.store import audit, logins, rows, sightings
+from tap_tiktok_auth.store.contract import Claim, Snapshot, Store
+from tap_tiktok_auth.store.keyring import Keyring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tap_tiktok_auth.records import Event, PendingLogin, Record, SeenAdvertiser, StoredEvent
+    from tap_tiktok_auth.store.contract import Sighting
+    from tap_tiktok_auth.store.crypto import Cipher
+    from tap_tiktok_auth.store.database import Cursor, Database
+
+_SELECT = f"SELECT {', '.join(rows.COLUMNS)} FROM connections"  # noqa: S608  (own constants)
+_INSERT = (
+    f"INSERT INTO connections ({', '.join(rows.COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(rows.COLUMNS))}) ON CONFLICT (name) DO "
+)
+_INSERT_NEW = _INSERT + "NOTHING"
+_UPSERT = (
+    _INSERT
+    + "UPDATE SET "
+    + ", ".join(f"{column} = excluded.{column}" for column in rows.COLUMNS if column != "name")
+)
+
+
+class SqlStore(Store):
+    """A token store.
+
+    Args:
+        database: The database, migrated already.
+        load_cipher: Returns the cipher; gets whether the store is new. Called again when the
+            store was sealed with a key that is not known yet.
+
+    Raises:
+        StoreKeyError: The key does not fit the store.
+    """
+
+    def __init__(self, database: Database, load_cipher: Callable[[bool], Cipher]) -> None:
+        self._database = database
+        self._keys = Keyring(database, load_cipher)
+
+    @property
+    def location(self) -> str:  # noqa: D102
+        return self._database.location
+
+    @property
+    def cipher(self) -> Cipher:  # noqa: D102
+        return self._keys.cipher
+
+    def now(self) -> float:  # noqa: D102
+        return self._database.now()
+
+    def digest(self, material: str) -> str:  # noqa: D102
+        return self._keys.digest(material)
+
+    # Connections
+
+    def read(self, name: str) -> Record | None:  # noqa: D102
+        with self._database.reading() as cursor:
+            row = _select(cursor, name)
+        return None if row is None else self._opened(row)
+
+    def records(self) -> list[Record]:  # noqa: D102
+        with self._database.reading() as cursor:
+            found = _select_all(cursor)
+        return [self._opened(row) for row in found]
+
+    def claim(  # noqa: D102
+        self,
+        name: str,
+        holder: str,
+        ttl: float,
+        prepare: Callable[[Record | None], Record | None],
+        *,
+        dead: str | None = None,
+    ) -> Claim:
+        with self._database.writing() as cursor:
+            key = self._lock(cursor, name)
+            now = self.now()
+            row = _select(cursor, name)
+            record = None if row is None else self._opened(row)
+            current, until = _lease(cursor, name)
+            if current not in {None, dead} and until > now:
+                return Claim("busy", record, current)
+            prepared = prepare(record)
+            if prepared is None:
+                return Claim("declined", record)
+            sealed = tuple(self._sealed(prepared, key).values())
+            cursor.execute(_INSERT_NEW if row is None else _UPSERT, sealed)
+            if cursor.rowcount != 1:  # another process was faster to insert it
+                return Claim("busy", None)
+            cursor.execute(
+                "UPDATE connections SET lease_holder = ?, lease_until = ? WHERE name = ?",
+                (holder, now + ttl, name),
+            )
+        return Claim("held", prepared)
+
+    def renew(self, name: str, holder: str, ttl: float) -> bool:  # noqa: D102
+        with self._database.writing() as cursor:
+            cursor.execute(
+                "UPDATE connections SET lease_until = ? WHERE name = ? AND lease_holder = ?",
+                (self.now() + ttl, name, holder),
+            )
+            return cursor.rowcount == 1
+
+    def release(self, name: str, holder: str) -> None:  # noqa: D102
+        with self._database.writing() as cursor:
+            _release(cursor, name, holder)
+
+    def commit(  # noqa: D102
+        self,
+        record: Record,
+        holder: str | None,
+        *,
+        events: Iterable[Event] = (),
+        sighting: Sighting | None = None,
+    ) -> bool:
+        with self._database.writing() as cursor:
+            columns = self._sealed(record, self._lock(cursor, record.name))
+            row = _select(cursor, record.name)
+            current, _ = _lease(cursor, record.name)
+            generation = 0 if row is None else row[rows.COLUMNS.index("generation")]
+            next_tokens = generation == record.generation - 1
+            under_lease = generation == record.generation and holder == current is not None
+            if not (next_tokens or under_lease):
+                # A commit that was carried out, but whose confirmation was lost, is repeated.
+                return row is not None and _same(row, columns)
+            cursor.execute(_UPSERT, tuple(columns.values()))
+            if holder is not None:
+                _release(cursor, record.name, holder)
+            self._note(cursor, record.name, events, sighting)
+        return True
+
+    def amend(  # noqa: D102
+        self,
+        record: Record,
+        columns: tuple[str, ...],
+        *,
+        events: Iterable[Event] = (),
+        sighting: Sighting | None = None,
+    ) -> bool:
+        values = rows.in_clear(record, self.fingerprint)
+        names = [column for attribute in columns for column in rows.AMENDABLE[attribute]]
+        assignments = ", ".join(f"{name} = ?" for name in names) or "name = name"
+        with self._database.writing() as cursor:
+            cursor.execute(
+                f"UPDATE connections SET {assignments}"  # noqa: S608  (names from AMENDABLE)
+                " WHERE name = ? AND generation = ?",
+                (*(values[name] for name in names), record.name, record.generation),
+            )
+            if cursor.rowcount != 1:
+                return False
+            self._note(cursor, record.name, events, sighting)
+        return True
+
+    def forget(self, name: str) -> bool:  # noqa: D102
+        with self._database.writing() as cursor:
+            # The connection first, as in every other transaction.
+            cursor.execute("DELETE FROM connections WHERE name = ?", (name,))
+            found = cursor.rowcount == 1
+            cursor.execute("DELETE FROM advertisers WHERE connection = ?", (name,))
+        return found
+
+    # What is seen beside tokens
+
+    def advertisers(self, name: str) -> Iterator[SeenAdvertiser]:  # noqa: D102
+        return sightings.pages(self._database, name)
+
+    def events(  # noqa: D102
+        self,
+        *,
+        after: int | None = None,
+        since: float | None = None,
+        connection: str | None = None,
+    ) -> Iterator[StoredEvent]:
+        return audit.pages(self._database, after, since, connection)
+
+    # Logins that are under way
+
+    def begin_login(self, state: str, login: PendingLogin) -> None:  # noqa: D102
+        with self._database.writing() as cursor:
+            key = self._lock(cursor, login.connection)
+            logins.begin(cursor, self.cipher, key, self.digest(state), login)
+
+    def take_login(self, state: str, max_age: float) -> PendingLogin | None:  # noqa: D102
+        with self._database.writing() as cursor:
+            logins.delete_before(cursor, self.now() - max_age)
+            return logins.take(cursor, self._keys, self.digest(state))
+
+    # Care
+
+    def check_writable(self) -> None:  # noqa: D102
+        with self._database.writing() as cursor:
+            cursor.execute("UPDATE meta SET value = value WHERE name = 'schema_version'")
+
+    def rotate_key(self, cipher: Cipher) -> int:  # noqa: D102
+        with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
+            records = [rows.to_record(row, cipher) for row in _select_all(cursor)]
+            for record in records:
+                cursor.execute(
+                    "UPDATE connections SET payload = ? WHERE name = ?",
+                    (rows.seal(record, cipher, cipher.primary), record.name),
+                )
+            logins.seal_again(cursor, cipher)
+            self._keys.cipher = cipher
+            self._keys.put_hash_key(cursor, self._keys.hash_key)
+        return len(records)
+
+    def snapshot(self) -> Snapshot:  # noqa: D102
+        with self._database.writing(exclusive=True) as cursor:
+            records = tuple(self._opened(row) for row in _select_all(cursor))
+            return Snapshot(
+                hash_key=self._keys.hash_key,
+                records=records,
+                events=audit.whole(cursor),
+                advertisers={r.name: tuple(sightings.every(cursor, r.name)) for r in records},
+            )
+
+    def restore(self, snapshot: Snapshot) -> None:  # noqa: D102
+        with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
+            cursor.execute(
+                "SELECT (SELECT count(*) FROM connections) + (SELECT count(*) FROM events)"
+            )
+            if cursor.fetchone()[0]:
+                raise StoreError(
+                    f"the token store {self.location} is not empty",
+                    next_step="Copy into a new, empty store.",
+                )
+            self._keys.sealing_key(cursor)  # a key that was changed meanwhile is loaded
+            self._keys.put_hash_key(cursor, snapshot.hash_key)
+            for record in snapshot.records:
+                sealed = self._sealed(record, self.cipher.primary)
+                cursor.execute(_UPSERT, tuple(sealed.values()))
+                sightings.put(cursor, record.name, snapshot.advertisers[record.name])
+            audit.insert(cursor, snapshot.events)
+
+    def close(self) -> None:  # noqa: D102
+        self._database.close()
+
+    # Within a transaction
+
+    def _lock(self, cursor: Cursor, name: str) -> str:
+        """Lock a connection's row, if there is one, and return the key to seal it with.
+
+        The lock comes first: a change of the store's key keeps all writers of connections out, so
+        whoever has passed here sees the key that stays until the end of the transaction.
+        """
+        cursor.execute("UPDATE connections SET name = name WHERE name = ?", (name,))
+        return self._keys.sealing_key(cursor)
+
+    def _opened(self, row: tuple[Any, ...]) -> Record:
+        return self._keys.opening(lambda cipher: rows.to_record(row, cipher))
+
+    def _sealed(self, record: Record, key: str) -> dict[str, Any]:
+        return rows.from_record(record, self.cipher, key, self.fingerprint)
+
+    def _note(
+        self, cursor: Cursor, name: str, events: Iterable[Event], sighting: Sighting | None
+    ) -> None:
+        now = self.now()
+        seen = sightings.record(cursor, name, sighting, now) if sighting else ()
+        audit.append(cursor, (*events, *seen), now)
+
+
+def _select(cursor: Cursor, name: str) -> tuple[Any, ...] | None:
+    cursor.execute(f"{_SELECT} WHERE name = ?", (name,))
+    row = cursor.fetchone()
+    return None if row is None else tuple(row)
+
+
+def _select_all(cursor: Cursor) -> list[tuple[Any, ...]]:
+    cursor.execute(f"{_SELECT} ORDER BY name")
+    return [tuple(row) for row in cursor.fetchall()]
+
+
+def _lease(cursor: Cursor, name: str) -> tuple[str | None, float]:
+    cursor.execute("SELECT lease_holder, lease_until FROM connections WHERE name = ?", (name,))
+    holder, until = cursor.fetchone() or (None, None)
+    return holder, until or 0.0
+
+
+def _release(cursor: Cursor, name: str, holder: str) -> None:
+    cursor.execute(
+        "UPDATE connections SET lease_holder = NULL, lease_until = NULL"
+        " WHERE name = ? AND lease_holder = ?",
+        (name, holder),
+    )
+
+
+def _same(row: tuple[Any, ...], columns: dict[str, Any]) -> bool:
+    """Whether a row has just these columns; sealed texts differ each time."""
+    stored = dict(zip(rows.COLUMNS, row, strict=True))
+    return all(stored[name] == value for name, value in columns.items() if name != "payload")

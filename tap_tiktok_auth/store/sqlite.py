@@ -1,0 +1,191 @@
+"""SQLite: the embedded store, one file for all processes of one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
+from tap_tiktok_auth.store import files, schema
+from tap_tiktok_auth.store.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_tiktok_auth.store.database import Cursor
+
+#: Seconds to wait for another process's transaction; each of ours lasts milliseconds.
+BUSY_TIMEOUT = 15.0
+#: SQLite's mark of whose file it is: "TTka".
+_APPLICATION = 0x5454_6B61
+
+
+def default_path() -> Path:
+    """Return the place of the store in the user's data folder."""
+    import platformdirs  # noqa: PLC0415  (not needed where the settings give the place)
+
+    return Path(platformdirs.user_data_dir("tap-tiktok-auth")) / "tokens.db"
+
+
+class SQLite(Database):
+    """A SQLite file, opened and migrated.
+
+    Args:
+        path: The file; created with mode 0600 if it does not exist.
+        clock: Returns seconds since the epoch.
+        busy_timeout: Seconds to wait for another process's transaction.
+
+    Raises:
+        StoreError: The file cannot be used.
+    """
+
+    types: ClassVar[dict[str, str]] = {"text": "TEXT", "integer": "INTEGER", "moment": "REAL"}
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        busy_timeout: float = BUSY_TIMEOUT,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._busy_timeout = busy_timeout
+        self._abandoned: list[sqlite3.Connection] = []
+        files.private_folder(path.parent)
+        if not files.exists(path):
+            files.create_once(path, b"")
+        files.refuse_if_shared(path, "the token store")
+        self._connect()
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @property
+    def location(self) -> str:  # noqa: D102
+        return f"sqlite:///{self.path}"
+
+    def now(self) -> float:  # noqa: D102
+        return self._clock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Cursor]:  # noqa: D102
+        with self._cursor() as cursor:
+            yield cursor
+
+    @contextmanager
+    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:  # noqa: D102
+        del exclusive  # SQLite has one writer at a time anyway
+        with self._cursor() as cursor:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:  # noqa: D102
+        with self._turn:
+            self._connection.close()
+
+    def _connect(self) -> None:
+        # Threads take turns here, which is fairer and faster than SQLite's own waiting.
+        self._turn = threading.RLock()
+        self._process = os.getpid()
+        with self._translated():
+            self._connection = sqlite3.connect(
+                self.path,
+                timeout=self._busy_timeout,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            # FULL: a commit is on disk before it returns, also with a write-ahead log.
+            self._connection.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def _cursor(self) -> Iterator[sqlite3.Cursor]:
+        if self._process != os.getpid():
+            # SQLite forbids a forked child to use its parent's connection, or to close it.
+            self._abandoned.append(self._connection)
+            self._connect()
+        with self._turn, self._translated(), closing(self._connection.cursor()) as cursor:
+            yield cursor
+
+    def _prepare(self) -> None:
+        with self._cursor() as cursor:
+            owner = cursor.execute("PRAGMA application_id").fetchone()[0]
+            tables = {row[0] for row in cursor.execute("SELECT name FROM sqlite_master")}
+            if owner != _APPLICATION and (tables or owner):
+                raise StoreDamaged(
+                    f"the token store {self.path} is some other program's database",
+                    next_step="Give the setting token_store another path.",
+                )
+            version = schema.read_version(cursor) if "meta" in tables else 0
+        schema.check(version, self.location)
+        if version == schema.VERSION:
+            return
+        self._begin_log()
+        with self.reading() as cursor:
+            cursor.execute(f"PRAGMA application_id = {_APPLICATION}")
+        schema.migrate(self)
+
+    def _begin_log(self) -> None:
+        """Turn the write-ahead log on; SQLite does not wait for others there by itself."""
+        deadline = time.monotonic() + self._busy_timeout
+        with self._cursor() as cursor:
+            while True:
+                try:
+                    cursor.execute("PRAGMA journal_mode = WAL")
+                except sqlite3.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.01)
+                else:
+                    return
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _store_error(error, self.path) from None
+        except OSError as error:
+            raise files.cannot("use", self.path, error) from None
+
+
+#: What SQLite says, and what it means to the user.
+_MEANINGS = (
+    ("locked", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
+    ("busy", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
+    ("readonly", StoreUnavailable, "cannot be written to", "Check its permissions: {file}"),
+    ("full", StoreUnavailable, "cannot grow, the disk is full", "Make room on the disk."),
+    ("unable to open", StoreUnavailable, "cannot be opened", "Check its permissions: {file}"),
+    ("i/o error", StoreUnavailable, "cannot be read or written", "Check the disk."),
+    ("not a database", StoreDamaged, "is damaged or no SQLite file", "{restore}"),
+    ("malformed", StoreDamaged, "is damaged", "{restore}"),
+    ("no such table", StoreDamaged, "is some other program's database", "{restore}"),
+    ("no such column", StoreDamaged, "is some other program's database", "{restore}"),
+)
+
+
+def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
+    said = str(error).lower()
+    for words, kind, problem, step in _MEANINGS:
+        if words in said:
+            return kind(
+                f"the token store {path} {problem}",
+                next_step=step.format(
+                    file=f"ls -l '{path}'",
+                    restore="Restore it from a backup, or move it away and authorise again.",
+                ),
+            )
+    return StoreError(f"the token store {path} failed ({type(error).__name__})")

@@ -1,0 +1,242 @@
+"""The Singer face: settings, catalog, records and exit policy."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Tap
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import SingerCommand
+
+from tap_tiktok_auth import config_files, connections, settings, streams
+from tap_tiktok_auth.checks import check_all
+from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.session import session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    import click
+    from singer_sdk import Stream
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+
+    from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.checks import Report
+    from tap_tiktok_auth.records import SeenAdvertiser
+
+
+class TapCommand(SingerCommand):
+    """The tap's command line: errors of this package are one line and exit code 1."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401
+        """Parse the command line; `--discover` and `--test` do their work in here."""
+        with self._one_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Run the tap."""
+        with self._one_line():
+            return super().invoke(ctx)
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except TikTokAuthError as error:
+            self.logger.error("%s", error)  # noqa: TRY400  (a traceback helps no user)
+            sys.exit(1)
+
+
+class TapTikTokAuth(Tap):
+    """Singer tap for TikTok's tokens: exchanges, refreshes and keeps them, emits what they grant."""
+
+    name = "tap-tiktok-auth"
+    package_name = "tap-tiktok-auth"
+    config_jsonschema: ClassVar[dict[str, Any]] = settings.json_schema()
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def discover_streams(self) -> Sequence[Stream]:
+        """Return the streams; touches neither the network nor the store, and needs no config."""
+        return [stream(self) for stream in streams.ALL]
+
+    @cached_property
+    def settings(self) -> connections.Config:
+        """The checked config.
+
+        Raises:
+            ConfigurationError: It is wrong.
+        """
+        return connections.parse(self.config)
+
+    @cached_property
+    def broker(self) -> Broker:
+        """The keeper of the tokens, over an open store."""
+        self._resources = ExitStack()
+        return self._resources.enter_context(session(self.settings))
+
+    @cached_property
+    def reports(self) -> list[Report]:
+        """How all connections are, with every token of the run renewed and committed.
+
+        The first stream that is read asks for this, so it is done before the first record.
+
+        Raises:
+            TikTokAuthError: There is no connection, or the store cannot be used.
+        """
+        self._failed: dict[str, TikTokAuthError] = {}
+        wanted = self.broker.connections()
+        self.logger.info("Looking after %d connections.", len(wanted))
+        reports = check_all(self.broker, wanted, done=self._tell)
+        self.logger.info(
+            "%d of %d connections are well.", len(wanted) - len(self._failed), len(wanted)
+        )
+        return reports
+
+    def _tell(self, report: Report) -> None:
+        for warning in report.warnings:
+            self.logger.warning("%s", warning)
+        if report.error is not None:
+            self.note_failure(report.error)
+
+    def note_failure(self, error: TikTokAuthError) -> None:
+        """Tell that a connection failed; the run goes on and ends as `on_error` says."""
+        self._failed.setdefault(error.connection or "", error)
+        level = logging.ERROR if self.settings.on_error == "fail" else logging.WARNING
+        self.logger.log(level, "%s", error)
+
+    def advertisers(self, report: Report) -> Iterator[SeenAdvertiser]:
+        """Return the ad accounts of a connection.
+
+        Of one that needs a person nothing is granted now. Of one that has trouble that passes, what
+        was last seen is emitted, with its time.
+        """
+        record, error = report.record, report.error
+        if record is None or not (error is None or isinstance(error, TryAgainLater)):
+            return
+        configured = report.connection.advertiser_ids
+        for seen in self.broker.store.advertisers(record.name):
+            if not configured or seen.advertiser_id in configured:
+                yield seen
+
+    def names_of_others(self) -> set[str]:
+        """Return the names of stored connections that are not this run's business."""
+        mine = {report.connection.name for report in self.reports}
+        return {record.name for record in self.broker.store.records()} - mine
+
+    def finish(self) -> None:
+        """Close the store, and fail if a connection failed and `on_error` says so.
+
+        Raises:
+            SystemExit: With code 1.
+        """
+        resources: ExitStack | None = self.__dict__.get("_resources")
+        if resources is not None:
+            resources.close()
+        failed = self.__dict__.get("_failed")
+        if failed and self.settings.on_error == "fail":
+            self.logger.error(
+                "%d of %d connections failed: %s", len(failed), len(self.reports), ", ".join(failed)
+            )
+            sys.exit(1)
+
+    # Singer SDK
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the config; the SDK's own check would print secret values."""
+        if raise_errors:
+            self._learn_secrets()
+            _ = self.settings
+        return []
+
+    def _learn_secrets(self) -> None:
+        for handler in logging.getLogger().handlers:
+            redactor = getattr(handler.formatter, "redactor", None)
+            if isinstance(redactor, Redactor):
+                redactor.learn(*settings.secrets_of(self.config))
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Settings from the environment; the SDK's own parser would show values that are wrong."""
+        return settings.from_environment(os.environ)
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """End with the exit code of the signal: a run that was cut short did not succeed."""
+        try:
+            super()._handle_termination(signum, frame)
+        except SystemExit:
+            sys.exit(128 + signum)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return the command line, with secrets masked in all that is logged."""
+        install(Redactor())
+        command = super().get_singer_command()
+        return TapCommand(
+            name=command.name,
+            callback=command.callback,
+            context_settings=command.context_settings,
+            params=command.params,
+            help="Exchange, refresh and keep TikTok tokens, and emit what they grant.",
+            logger=cls.logger,
+        )
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
+        """Check config files before the SDK reads them, and read the environment without any."""
+        for path in value:
+            if path != "ENV":
+                config_files.read(path)
+        return super().cb_config(ctx, param, value or ("ENV",))
+
+    @classmethod
+    def invoke(
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        """Run the tap; as the SDK's own, with our exit policy at the end."""
+        if about:
+            cls.print_about(about_format)
+            sys.exit(0)
+        cls.print_version(print_fn=cls.logger.info)
+        tap = cls(
+            config=options["config"].config,
+            state=_json(options.get("state"), "state"),
+            catalog=_json(options.get("catalog"), "catalog"),
+            parse_env_config=options["config"].parse_env,
+        )
+        try:
+            tap.sync_all()
+        finally:
+            tap.finish()
+
+
+def _json(file: IO[str] | None, what: str) -> dict[str, Any] | None:
+    if file is None:
+        return None
+    try:
+        content = json.loads(file.read())
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"the {what} file is not a JSON object")
+    return content

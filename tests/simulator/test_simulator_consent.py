@@ -1,0 +1,288 @@
+"""The consent pages of the simulator."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    import requests
+
+    from .client import Client
+
+PORTAL = "/portal/auth"
+AUTHORIZE = "/v2/auth/authorize/"
+LOCAL = "http://localhost:8123/callback"
+VERIFIER = "v" * 43
+
+
+class _Form(HTMLParser):
+    """Collects inputs, buttons and any script or event handler of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.inputs: list[dict[str, str | None]] = []
+        self.ids: set[str | None] = set()
+        self.active: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what matters."""
+        named = dict(attrs)
+        self.ids.add(named.get("id"))
+        if tag == "input":
+            self.inputs.append(named)
+        if tag == "script" or any(name.startswith("on") for name in named):
+            self.active.append(tag)
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of the inputs of that name."""
+        return [str(field["value"]) for field in self.inputs if field["name"] == name]
+
+
+def _portal(client: Client, **query: Any) -> requests.Response:
+    app = client.tiktok.app("marketing")
+    asked = {"app_id": app.app_id, "redirect_uri": LOCAL, "state": "s t&te", **query}
+    return client.send("GET", PORTAL, params=asked)
+
+
+def _authorize(client: Client, api: str = "accounts", **query: Any) -> requests.Response:
+    app = client.tiktok.app(api)
+    asked = {
+        "client_key": app.app_id,
+        "redirect_uri": app.redirect_uri,
+        "response_type": "code",
+        "scope": "user.info.basic,video.list",
+        "state": "xyz",
+        **query,
+    }
+    return client.send("GET", AUTHORIZE, params=asked)
+
+
+def _decide(
+    client: Client, path: str, page: requests.Response, decision: str, **chosen: Any
+) -> requests.Response:
+    csrf = _Form(page.text).values("csrf")[0]
+    return client.send("POST", path, data={"csrf": csrf, "decision": decision, **chosen})
+
+
+def _callback(answer: requests.Response) -> dict[str, str]:
+    assert answer.status_code == 303
+    query = urlsplit(answer.headers["Location"]).query
+    return {name: values[0] for name, values in parse_qs(query).items()}
+
+
+def test_portal_gives_a_code_for_the_chosen_advertisers(client: Client) -> None:
+    """The person picks advertisers; the callback has auth_code, the same as code, and state."""
+    page = _portal(client)
+    offered = _Form(page.text).values("advertiser")
+    answer = _decide(client, PORTAL, page, "allow", advertiser=offered[1:])
+    assert answer.headers["Location"].startswith(f"{LOCAL}?")
+    callback = _callback(answer)
+    assert callback["state"] == "s t&te"
+    assert callback["auth_code"] == callback["code"]
+    data = client.exchange("marketing", callback["auth_code"])["data"]
+    assert data["advertiser_ids"] == offered[1:]
+
+
+def test_portal_gives_brand_accounts(client: Client) -> None:
+    """With a brand account chosen, the token lists it."""
+    page = _portal(client)
+    brands = _Form(page.text).values("tcm_account")
+    callback = _callback(_decide(client, PORTAL, page, "allow", tcm_account=brands))
+    data = client.exchange("creator_marketplace", callback["auth_code"])["data"]
+    listed = client.get(
+        "/open_api/v1.3/tto/oauth2/tcm/", data["access_token"], **client.app_fields()
+    )
+    assert listed["data"]["tto_tcm_account_ids"] == brands
+
+
+def test_portal_needs_a_choice(client: Client) -> None:
+    """Allowing nothing shows the page again, and that page works."""
+    again = _decide(client, PORTAL, _portal(client), "allow")
+    assert "problem" in _Form(again.text).ids
+    advertiser = _Form(again.text).values("advertiser")[0]
+    callback = _callback(_decide(client, PORTAL, again, "allow", advertiser=advertiser))
+    assert client.exchange("marketing", callback["code"])["code"] == 0
+
+
+def test_portal_takes_a_scope_list(client: Client) -> None:
+    """The permissions can be fewer than all; the token carries those."""
+    page = _portal(client, scope="[1,4]")
+    advertiser = _Form(page.text).values("advertiser")
+    callback = _callback(_decide(client, PORTAL, page, "allow", advertiser=advertiser))
+    assert sorted(client.exchange("marketing", callback["code"])["data"]["scope"]) == [1, 4]
+
+
+def test_account_holder_page(client: Client) -> None:
+    """The callback has code, scopes and state, and the code is percent-encoded in it."""
+    page = _authorize(client)
+    account = _Form(page.text).values("account")[0]
+    answer = _decide(client, AUTHORIZE, page, "allow", account=account)
+    assert re.search(r"code=[^&]*%2A[^&]*%21", answer.headers["Location"])
+    callback = _callback(answer)
+    assert set(callback) == {"code", "scopes", "state"}
+    assert callback["scopes"] == "user.info.basic,video.list"
+    assert client.exchange("accounts", callback["code"])["data"]["expires_in"] == 86400
+
+
+def test_login_kit_desktop_page(client: Client) -> None:
+    """A loopback redirect needs a hex challenge, whose verifier redeems the code."""
+    wanted = {"redirect_uri": LOCAL + "/", "code_challenge_method": "S256"}
+    challenge = hashlib.sha256(VERIFIER.encode()).hexdigest()
+    assert _authorize(client, "login_kit", **wanted).status_code == 400
+    base64url = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+    refused = _authorize(client, "login_kit", **wanted, code_challenge=base64url)
+    assert (refused.status_code, "hex" in refused.text) == (400, True)
+    page = _authorize(client, "login_kit", **wanted, code_challenge=challenge)
+    account = _Form(page.text).values("account")[0]
+    callback = _callback(_decide(client, AUTHORIZE, page, "allow", account=account))
+    answer = client.exchange(
+        "login_kit", callback["code"], redirect_uri=LOCAL + "/", code_verifier=VERIFIER
+    )
+    assert answer["token_type"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", [PORTAL, AUTHORIZE])
+def test_denial(client: Client, path: str) -> None:
+    """Deny sends the person back with an error and no code."""
+    page = _portal(client) if path == PORTAL else _authorize(client)
+    callback = _callback(_decide(client, path, page, "deny"))
+    assert callback["error"] == "access_denied"
+    assert set(callback) == {"error", "error_description", "state"}
+
+
+def test_same_person_has_the_same_open_id(client: Client) -> None:
+    """An account that authorises twice is the same to the app."""
+    ids = set()
+    for _ in range(2):
+        page = _authorize(client)
+        answer = _decide(client, AUTHORIZE, page, "allow", account="boots")
+        ids.add(client.exchange("accounts", _callback(answer)["code"])["data"]["open_id"])
+    assert len(ids) == 1
+
+
+def test_disable_auto_auth(client: Client) -> None:
+    """With 0 a person who has allowed before is not asked again; with 1 always."""
+    first = _authorize(client, disable_auto_auth="0")
+    assert first.status_code == 200
+    _decide(client, AUTHORIZE, first, "allow", account="acme")
+    assert _authorize(client, disable_auto_auth="1").status_code == 200
+    assert "code" in _callback(_authorize(client, disable_auto_auth="0"))
+    more = _authorize(client, disable_auto_auth="0", scope="user.info.basic,video.publish")
+    assert more.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        "",
+        "/callback/",
+        "http://example.com/callback/",
+        "https://example.com/elsewhere/",
+        "https://example.com/callback/#x",
+        "https://me@example.com/callback/",
+        "ftp://localhost:1/",
+        "http://localhost:99999999/",
+        "http://localhost:1/\r\nSet-Cookie: a=b",
+    ],
+)
+def test_portal_refuses_redirects(client: Client, redirect_uri: str) -> None:
+    """A redirect URI that is not registered or no clean URL gives an error page, no redirect."""
+    answer = _portal(client, redirect_uri=redirect_uri)
+    assert (answer.status_code, "Location" in answer.headers) == (400, False)
+    assert "error" in _Form(answer.text).ids
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "reason"),
+    [
+        ("http://example.com/tiktok/", "https"),
+        ("https://localhost/tiktok/", "not registered"),
+        ("https://example.com:8443/tiktok/", "port"),
+        ("https://example.com/tiktok", "slash"),
+        ("https://example.com/tiktok/?a=b/", "query"),
+        ("https://example.com/tiktok/#/", "fragment"),
+        (f"https://example.com/{'x' * 500}/", "length"),
+    ],
+)
+def test_account_holder_rules(client: Client, redirect_uri: str, reason: str) -> None:
+    """Each rule of the account holder page is enforced, even for a registered URI."""
+    if reason != "not registered":
+        client.tiktok.register_redirect("accounts", redirect_uri)
+    answer = _authorize(client, redirect_uri=redirect_uri)
+    assert answer.status_code == 400
+    assert reason in answer.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"client_key": "unknown"},
+        {"response_type": "token"},
+        {"scope": ""},
+        {"scope": "user.info.basic,shoe.size"},
+    ],
+)
+def test_authorize_refuses_wrong_links(client: Client, query: dict[str, str]) -> None:
+    """Unknown app, response type and scope give an error page."""
+    assert _authorize(client, **query).status_code == 400
+
+
+def test_login_kit_app_is_unknown_at_the_portal(client: Client) -> None:
+    """The portal knows the apps of the API for Business only."""
+    assert _portal(client, app_id=client.tiktok.app("login_kit").app_id).status_code == 400
+
+
+def test_form_works_once_and_only_with_its_secret(client: Client) -> None:
+    """A decision without, with a made-up, or with a used CSRF value gives no code."""
+    page = _authorize(client)
+    for csrf in ("", "made-up"):
+        forged = client.send("POST", AUTHORIZE, data={"csrf": csrf, "decision": "allow"})
+        assert (forged.status_code, "Location" in forged.headers) == (400, False)
+    _decide(client, AUTHORIZE, page, "allow", account="acme")
+    assert _decide(client, AUTHORIZE, page, "allow", account="acme").status_code == 400
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_pages_are_locked_down(client: Client, *, wrong: bool) -> None:
+    """Pages and error pages allow no script, no framing, no referrer, no caching."""
+    answer = _portal(client, redirect_uri="x") if wrong else _portal(client)
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "frame-ancestors 'none'" in policy
+    assert ("form-action 'self' http://localhost:8123;" in policy) is not wrong
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert 'name="viewport"' in answer.text
+
+
+def test_strings_of_others_are_escaped(client: Client) -> None:
+    """App name, scope and state cannot bring markup into the page."""
+    evil = "<img src=x onerror=alert(1)>\"'"
+    app = client.tiktok.app("marketing", evil)
+    asked = {"app_id": app.app_id, "redirect_uri": LOCAL, "state": evil}
+    page = client.send("GET", PORTAL, params=asked)
+    form = _Form(page.text)
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page.text
+    assert form.active == []
+    wrong = _authorize(client, scope=evil)
+    assert (wrong.status_code, _Form(wrong.text).active) == (400, [])
+    advertiser = form.values("advertiser")
+    callback = _callback(_decide(client, PORTAL, page, "allow", advertiser=advertiser))
+    assert callback["state"] == evil
+
+
+def test_buttons_have_stable_ids(client: Client) -> None:
+    """The buttons are #allow and #deny."""
+    assert {"allow", "deny"} <= _Form(_authorize(client).text).ids
+
+
+def test_other_methods_are_not_served(client: Client) -> None:
+    """A page takes GET and POST only."""
+    assert client.send("DELETE", PORTAL).status_code == 404

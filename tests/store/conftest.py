@@ -1,0 +1,33 @@
+"""A store for each test: on SQLite, and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.store.backends import Backend, PostgresBackend, SQLiteBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tap_tiktok_auth.store import Store
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """Return an empty place for a store."""
+    if request.param == "sqlite":
+        place: Backend = SQLiteBackend(tmp_path)
+    else:
+        server = request.getfixturevalue("postgres_server")
+        place = PostgresBackend(server, request.getfixturevalue("postgres_database"))
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def store(backend: Backend) -> Store:
+    """Return an open, empty store."""
+    return backend.open()

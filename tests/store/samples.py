@@ -1,0 +1,78 @@
+"""Records with every field set, and short ways to put them into a store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tap_tiktok_auth.records import Attempt, Failure, PendingLogin, Record
+from tap_tiktok_auth.tokens import Token
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.store import Store
+
+ACCESS = "act.ACCESS-SECRET"
+REFRESH = "rft.REFRESH-SECRET"
+APP_SECRET = "APP-SECRET"
+VERIFIER = "VERIFIER-SECRET"
+SECRETS = (ACCESS, REFRESH, APP_SECRET, VERIFIER)
+
+
+def full_record(name: str = "acme", **changes: Any) -> Record:
+    """Return a record of the first generation with every field set."""
+    record = Record(
+        name=name,
+        api="accounts",
+        app_id="7001",
+        generation=1,
+        token=Token(
+            access_token=ACCESS,
+            refresh_token=REFRESH,
+            issued_at=1_700_000_000.125,
+            expires_at=1_700_086_400.125,
+            refresh_expires_at=1_731_536_000.5,
+            consent_deadline=1_731_536_000.5,
+        ),
+        app_secret=APP_SECRET,
+        redirect_uri="https://example.com/callback/",
+        seed_hash="ab" * 32,
+        spent_seeds=("ab" * 32, "cd" * 32),
+        status="refresh_failing",
+        obtained_by="auth_code",
+        subject_id="open-id",
+        scopes=("user.info.basic", "9007199254740993"),
+        last_refreshed_at=1_700_000_001.5,
+        refresh_count=7,
+        attempt=Attempt("ef" * 32, 1_700_000_002.5, "refused"),
+        failure=Failure("TikTok refuses the refresh token", 1_700_000_003.5, "40103"),
+        request_id="2023111412000000000000000000000A",
+        verified_at=1_700_000_004.5,
+    )
+    return replace(record, **changes)
+
+
+def renewed(record: Record, secret: str = "act.NEXT-SECRET") -> Record:
+    """Return a record with the next generation of tokens."""
+    token = Token(access_token=secret, refresh_token=f"{secret}.refresh", issued_at=1.0)
+    return replace(record, generation=record.generation + 1, token=token, attempt=None)
+
+
+def stored(store: Store, name: str = "acme", **changes: Any) -> Record:
+    """Put a full record into a store and return it."""
+    record = full_record(name, **changes)
+    assert store.commit(record, None)
+    return record
+
+
+def login(**changes: Any) -> PendingLogin:
+    """Return a login with every field set."""
+    begun = PendingLogin(
+        connection="acme",
+        api="login_kit",
+        app_id="7001",
+        app_secret=APP_SECRET,
+        redirect_uri="http://127.0.0.1:8080/callback/",
+        code_verifier=VERIFIER,
+        begun_at=1_700_000_000.0,
+    )
+    return replace(begun, **changes)

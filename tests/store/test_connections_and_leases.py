@@ -1,0 +1,296 @@
+"""Connections, generations and leases, the same on every database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_tiktok_auth.records import Failure, Record
+from tap_tiktok_auth.tokens import Token
+from tests.store.samples import ACCESS, full_record, renewed, stored
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.store import Claim, Store
+    from tests.store.backends import Backend
+
+TTL = 60.0
+
+
+def take(store: Store, holder: str, *, ttl: float = TTL, dead: str | None = None) -> Claim:
+    """Claim the lease of `acme` without any change of what is stored."""
+    return store.claim("acme", holder, ttl, lambda record: record or full_record(), dead=dead)
+
+
+class TestRecords:
+    """What is stored comes back."""
+
+    def test_every_field_comes_back(self, store: Store, backend: Backend) -> None:
+        """A record with every field set is read unchanged, by the writer and by another."""
+        record = stored(store)
+        assert store.read("acme") == record
+        assert backend.open().read("acme") == record
+
+    def test_empty_fields_come_back(self, store: Store) -> None:
+        """A record with only its names set is read unchanged."""
+        record = Record(name="acme", api="marketing", app_id="", generation=1)
+        assert store.commit(record, None)
+        assert store.read("acme") == record
+
+    def test_a_long_term_token_comes_back(self, store: Store) -> None:
+        """A token without any timer stays one."""
+        record = stored(store, token=Token(ACCESS, issued_at=5.0, long_term=True))
+        assert store.read("acme") == record
+
+    def test_unknown_connection_is_none(self, store: Store) -> None:
+        """A connection that was never stored is None."""
+        assert store.read("nobody") is None
+
+    def test_records_are_sorted_by_name(self, store: Store) -> None:
+        """All records come sorted by their code points, whatever the database's language."""
+        names = ["b", "A", "é", "a", "B", "a-b", "a_b", "ab"]
+        for name in names:
+            stored(store, name)
+        assert [record.name for record in store.records()] == sorted(names)
+
+    def test_strange_text_is_stored(self, store: Store) -> None:
+        """A NUL or half of a surrogate pair in TikTok's answer does not keep tokens out."""
+        token = Token("act.\0\ud800", issued_at=1.0)
+        record = full_record(
+            token=token, subject_id="a\0b", failure=Failure("x\udc00y", 1.0), scopes=("\0", "\ud800")
+        )
+        assert store.commit(record, None)
+        found = store.read("acme")
+        assert found is not None
+        assert found.token == token
+        assert found.scopes == ("\0", "\ud800")
+        assert found.subject_id == "a\ufffdb"
+
+    def test_sql_in_a_name_is_a_name(self, store: Store) -> None:
+        """A name that looks like SQL or a placeholder is stored as it is."""
+        name = "x'; DROP TABLE connections; -- ? %s %(a)s"
+        record = stored(store, name)
+        assert store.read(name) == record
+
+    def test_repr_shows_no_secret(self, store: Store) -> None:
+        """Neither a store nor its cipher shows a key."""
+        assert "SECRET" not in repr(stored(store))
+        assert repr(store.cipher) == "Cipher(keys=1)"
+
+
+class TestGenerations:
+    """Compare and swap by generation."""
+
+    def test_next_tokens_are_stored_without_lease(self, store: Store) -> None:
+        """Tokens of the next generation are stored even by someone who holds no lease."""
+        following = renewed(stored(store))
+        assert store.commit(following, "whoever")
+        assert store.read("acme") == following
+
+    def test_first_tokens_need_no_row(self, store: Store) -> None:
+        """The first generation may come before the connection is known."""
+        assert store.commit(full_record(generation=1), None)
+
+    def test_a_skipped_generation_is_refused(self, store: Store) -> None:
+        """A record that is two generations ahead is not stored."""
+        record = stored(store)
+        assert not store.commit(replace(record, generation=3), None)
+        assert store.read("acme") == record
+
+    def test_an_older_generation_is_refused(self, store: Store) -> None:
+        """Tokens that were replaced already are not stored again."""
+        first = stored(store)
+        second = renewed(first)
+        assert store.commit(second, None)
+        assert not store.commit(renewed(first, "act.OTHER"), None)
+        assert not store.commit(first, None)
+        assert store.read("acme") == second
+
+    def test_a_repeated_commit_is_confirmed(self, store: Store) -> None:
+        """A commit whose confirmation was lost can be repeated, and is noted once."""
+        following = renewed(stored(store))
+        assert store.commit(following, "me")
+        assert store.commit(following, "me")
+        assert store.read("acme") == following
+
+    def test_the_same_generation_needs_the_lease(self, store: Store) -> None:
+        """A change of status is stored under the lease only."""
+        record = stored(store)
+        changed = replace(record, status="unconfirmed")
+        assert not store.commit(changed, None)
+        assert not store.commit(changed, "stranger")
+        assert take(store, "me").outcome == "held"
+        assert not store.commit(changed, "stranger")
+        assert store.commit(changed, "me")
+        assert store.read("acme") == changed
+
+    def test_forgotten_tokens_do_not_come_back(self, store: Store) -> None:
+        """A refresh that ends after its connection was forgotten is not stored."""
+        record = stored(store)
+        assert store.commit(renewed(record), None)
+        assert store.forget("acme")
+        assert not store.commit(renewed(renewed(record)), None)
+        assert store.read("acme") is None
+
+    def test_forget_says_whether_there_was_one(self, store: Store) -> None:
+        """Forgetting twice is told apart from forgetting once."""
+        stored(store)
+        assert store.forget("acme")
+        assert not store.forget("acme")
+
+
+class TestAmend:
+    """Single columns without a lease."""
+
+    def test_only_the_named_columns_change(self, store: Store) -> None:
+        """Columns that are not named keep what is stored."""
+        record = stored(store)
+        other = replace(record, status="active", subject_id="other", verified_at=9.0)
+        assert store.amend(other, ("status", "verified_at"))
+        assert store.read("acme") == replace(record, status="active", verified_at=9.0)
+
+    def test_an_amended_token_keeps_its_secrets(self, store: Store) -> None:
+        """The end of a token is stored without touching the token."""
+        record = stored(store)
+        assert record.token is not None
+        ended = replace(record, token=record.token.ended(5.0))
+        assert store.amend(ended, ("token",))
+        assert store.read("acme") == ended
+
+    def test_all_amendable_columns(self, store: Store) -> None:
+        """Each attribute that may be amended is."""
+        record = stored(store)
+        changed = replace(
+            record, scopes=None, failure=None, request_id=None, seed_hash="00" * 32, subject_id=None
+        )
+        names = ("scopes", "failure", "request_id", "seed_hash", "subject_id")
+        assert store.amend(changed, names)
+        assert store.read("acme") == changed
+
+    def test_secrets_cannot_be_amended(self, store: Store) -> None:
+        """A column that is not in the list of amendable ones is refused."""
+        with pytest.raises(KeyError):
+            store.amend(stored(store), ("app_secret",))
+
+    def test_another_generation_is_left_alone(self, store: Store) -> None:
+        """What was found out about an old token does not touch the new one."""
+        record = stored(store)
+        following = renewed(record)
+        assert store.commit(following, None)
+        assert not store.amend(replace(record, status="revoked"), ("status",))
+        assert store.read("acme") == following
+
+    def test_a_held_lease_survives(self, store: Store) -> None:
+        """Amending a connection leaves its lease with the holder."""
+        record = stored(store)
+        take(store, "me")
+        assert store.amend(replace(record, verified_at=1.0), ("verified_at",))
+        assert take(store, "you").outcome == "busy"
+
+
+class TestLeases:
+    """One holder at a time."""
+
+    def test_a_free_lease_is_held_and_the_record_stored(self, store: Store) -> None:
+        """A claim stores the prepared record together with the lease."""
+        claim = take(store, "me")
+        assert claim.outcome == "held"
+        assert store.read("acme") == claim.record == full_record()
+
+    def test_a_held_lease_is_busy(self, store: Store) -> None:
+        """A second claim learns who holds it and what is stored, and prepares nothing."""
+        take(store, "me")
+        claim = store.claim("acme", "you", TTL, lambda _: pytest.fail("must not be called"))
+        assert (claim.outcome, claim.holder, claim.record) == ("busy", "me", full_record())
+
+    def test_declining_leaves_everything(self, store: Store) -> None:
+        """A claim that finds nothing to do takes no lease."""
+        record = stored(store)
+        claim = store.claim("acme", "me", TTL, lambda _: None)
+        assert (claim.outcome, claim.record) == ("declined", record)
+        assert take(store, "you").outcome == "held"
+
+    def test_declining_an_unknown_connection_makes_no_row(self, store: Store) -> None:
+        """A claim of an unknown connection that does nothing leaves no trace."""
+        assert store.claim("acme", "me", TTL, lambda _: None).record is None
+        assert store.records() == []
+
+    def test_prepare_sees_what_is_stored_now(self, store: Store) -> None:
+        """The decision is made on the record of that very moment."""
+        record = stored(store)
+        seen: list[Record | None] = []
+        store.claim("acme", "me", TTL, seen.append)
+        assert seen == [record]
+
+    def test_an_error_while_preparing_takes_no_lease(self, store: Store) -> None:
+        """An exception on the way rolls everything back, and the store goes on."""
+
+        def fail(_: Record | None) -> Record:
+            raise LookupError
+
+        stored(store)
+        with pytest.raises(LookupError):
+            store.claim("acme", "me", TTL, fail)
+        assert take(store, "you").outcome == "held"
+
+    def test_an_expired_lease_is_free(self, store: Store) -> None:
+        """A lease that was not renewed in time can be taken."""
+        take(store, "me", ttl=-1.0)
+        assert take(store, "you").outcome == "held"
+
+    def test_renewing_extends(self, store: Store) -> None:
+        """A lease that has ended but was taken by nobody is extended by its holder."""
+        take(store, "me", ttl=-1.0)
+        assert store.renew("acme", "me", TTL)
+        assert take(store, "you").outcome == "busy"
+
+    def test_renewing_a_lost_lease_fails(self, store: Store) -> None:
+        """A holder learns that its lease went to someone else."""
+        take(store, "me", ttl=-1.0)
+        take(store, "you")
+        assert not store.renew("acme", "me", TTL)
+        assert not store.renew("nobody", "me", TTL)
+
+    def test_a_dead_holder_gives_way(self, store: Store) -> None:
+        """The lease of a holder known to be gone counts as free, that of another does not."""
+        take(store, "gone")
+        assert take(store, "me", dead="someone else").outcome == "busy"
+        assert take(store, "me", dead="gone").outcome == "held"
+
+    def test_released_is_free(self, store: Store) -> None:
+        """A lease that is given back can be taken at once, and nothing else changed."""
+        take(store, "me")
+        store.release("acme", "stranger")
+        assert take(store, "you").outcome == "busy"
+        store.release("acme", "me")
+        assert store.read("acme") == full_record()
+        assert take(store, "you").outcome == "held"
+
+    def test_a_commit_gives_the_lease_back(self, store: Store) -> None:
+        """Nobody waits for a holder that is done."""
+        take(store, "me")
+        assert store.commit(renewed(full_record()), "me")
+        assert take(store, "you").outcome == "held"
+
+    def test_new_tokens_are_stored_though_the_lease_was_lost(self, store: Store) -> None:
+        """A slow holder's tokens are kept, and the lease stays with the one who took over."""
+        take(store, "slow", ttl=-1.0)
+        take(store, "you")
+        following = renewed(full_record())
+        assert store.commit(following, "slow")
+        assert store.read("acme") == following
+        assert take(store, "third").holder == "you"
+
+    def test_a_late_change_of_status_is_refused(self, store: Store) -> None:
+        """A slow holder's bad news does not overwrite the work of the one who took over."""
+        take(store, "slow", ttl=-1.0)
+        take(store, "you")
+        assert not store.commit(full_record(status="unconfirmed"), "slow")
+        assert store.read("acme") == full_record()
+
+    def test_leases_of_two_connections_are_two(self, store: Store) -> None:
+        """One connection's holder is in nobody else's way."""
+        take(store, "me")
+        other = store.claim("other", "you", TTL, lambda _: full_record("other"))
+        assert other.outcome == "held"

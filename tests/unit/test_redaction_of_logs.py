@@ -1,0 +1,234 @@
+"""Redaction of logs: whatever the format, the handler or the failure."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
+
+from tap_tiktok_auth.redaction import RedactingFormatter, Redactor, install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARY = "canary/5e+c r3t\"q'b\\s"
+PLAIN = "canary5ec23t"
+
+
+def _redactor(*values: str) -> Redactor:
+    redactor = Redactor()
+    redactor.learn(*values)
+    return redactor
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """A logger that only the test knows."""
+    own = logging.Logger("test", logging.DEBUG)  # noqa: LOG001  (getLogger would keep it for ever)
+    yield own
+    for handler in own.handlers:
+        handler.close()
+
+
+def _handler(formatter: logging.Formatter | None) -> tuple[logging.Handler, io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    return handler, stream
+
+
+FORMATTERS: list[logging.Formatter | None] = [
+    None,
+    logging.Formatter("%(levelname)s %(message)s"),
+    ConsoleFormatter(),
+    StructuredFormatter(),
+]
+
+
+def _fail() -> None:
+    try:
+        int(f"inner {CANARY}")
+    except ValueError as inner:
+        raise RuntimeError(f"outer /x?secret={PLAIN}") from inner
+
+
+def _in_repr(text: str) -> str:
+    return repr(text)[1:-1]
+
+
+def _log_chained_failure(logger: logging.Logger) -> None:
+    try:
+        _fail()
+    except RuntimeError:
+        logger.exception("failed with %s", CANARY, extra={"payload": {"access_token": PLAIN}})
+
+
+@pytest.mark.parametrize("formatter", FORMATTERS)
+def test_no_secret_in_any_log_format(
+    logger: logging.Logger, formatter: logging.Formatter | None
+) -> None:
+    """Message, arguments, extras and chained tracebacks are redacted, in plain and in JSON logs."""
+    handler, stream = _handler(formatter)
+    logger.addHandler(handler)
+    install(_redactor(CANARY), logger)
+    _log_chained_failure(logger)
+    written = stream.getvalue()
+    assert "failed with ***" in written
+    assert "RuntimeError" in written
+    assert "ValueError" in written
+    assert "canary" not in written.replace("test_redaction", "").replace("{CANARY}", "")
+    assert "5ec23t" not in written
+
+
+def test_structured_log_line_stays_json(logger: logging.Logger) -> None:
+    """The SDK's structured format remains one JSON object after redaction."""
+    handler, stream = _handler(StructuredFormatter())
+    logger.addHandler(handler)
+    install(_redactor(CANARY), logger)
+    _log_chained_failure(logger)
+    entry = json.loads(stream.getvalue())
+    assert entry["message"] == "failed with ***"
+    assert entry["exception"]["message"] == "outer /x?secret=***"
+    assert entry["exception"]["cause"]["message"].endswith(": 'inner ***'")
+    assert entry["extra"]["payload"] == {"access_token": "***"}
+
+
+class _Brief(logging.Formatter):
+    """A formatter with tracebacks of its own style."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  (logging's name)
+        return f"brief {ei[1]}"
+
+
+def test_other_handlers_format_the_record_afresh(logger: logging.Logger) -> None:
+    """Redaction leaves no trace in the record: the next handler writes its own traceback."""
+    redacting, first = _handler(logging.Formatter("%(message)s"))
+    logger.addHandler(redacting)
+    install(_redactor(CANARY), logger)
+    plain, second = _handler(_Brief("%(message)s"))
+    logger.addHandler(plain)
+    _log_chained_failure(logger)
+    assert _in_repr(CANARY) not in first.getvalue()
+    assert second.getvalue() == f"failed with {CANARY}\nbrief outer /x?secret={PLAIN}\n"
+
+
+def test_traceback_that_another_handler_cached_is_redacted(logger: logging.Logger) -> None:
+    """A record that already carries its traceback as text is redacted too."""
+    plain, first = _handler(logging.Formatter("%(message)s"))
+    redacting, second = _handler(logging.Formatter("%(message)s"))
+    redacting.setFormatter(RedactingFormatter(logging.Formatter(), _redactor(CANARY)))
+    logger.addHandler(plain)
+    logger.addHandler(redacting)
+    _log_chained_failure(logger)
+    assert _in_repr(CANARY) in first.getvalue()
+    assert _in_repr(CANARY) not in second.getvalue()
+
+
+def test_line_that_cannot_be_formatted_shows_no_arguments(
+    logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python would print a bad call's arguments to stderr; a redacted handler does not."""
+    handler, stream = _handler(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    install(Redactor(), logger)
+    logger.warning("%d tokens", PLAIN)
+    assert stream.getvalue() == "WARNING test: a log line that cannot be formatted\n"
+    assert capsys.readouterr().err == ""
+
+
+def test_message_alone_is_redacted() -> None:
+    """Handlers that ask a formatter for the message alone get it redacted."""
+    record = logging.LogRecord("x", logging.INFO, "f", 1, "m", None, None)
+    record.message = f"secret={PLAIN}"
+    formatter = RedactingFormatter(logging.Formatter("%(message)s"), Redactor())
+    assert formatter.formatMessage(record) == "secret=***"
+
+
+def test_installing_twice_wraps_once(logger: logging.Logger) -> None:
+    """A second installation of the same redactor finds its work done."""
+    handler, _ = _handler(None)
+    logger.addHandler(handler)
+    redactor = Redactor()
+    install(redactor, logger)
+    wrapped = handler.formatter
+    install(redactor, logger)
+    assert handler.formatter is wrapped
+
+
+def test_two_redactors_both_work(logger: logging.Logger) -> None:
+    """Installing another redactor keeps the first one's secrets masked."""
+    handler, stream = _handler(None)
+    logger.addHandler(handler)
+    install(_redactor("first-secret"), logger)
+    install(_redactor("second-secret"), logger)
+    logger.warning("first-secret second-secret")
+    assert stream.getvalue() == "*** ***\n"
+
+
+def test_secret_learned_later_is_masked(logger: logging.Logger) -> None:
+    """A token that arrives after the installation is masked as well."""
+    handler, stream = _handler(None)
+    logger.addHandler(handler)
+    redactor = Redactor()
+    install(redactor, logger)
+    redactor.learn("new-token-value")
+    logger.warning("got new-token-value")
+    assert stream.getvalue() == "got ***\n"
+
+
+def test_root_and_last_resort_are_covered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a logger given, root's handlers and Python's last resort are redacted."""
+    handler, stream = _handler(None)
+    last_resort, last_stream = _handler(None)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    monkeypatch.setattr(logging, "lastResort", last_resort)
+    install(_redactor(PLAIN))
+    record = logging.LogRecord("x", logging.WARNING, "f", 1, f"<{PLAIN}>", None, None)
+    handler.handle(record)
+    last_resort.handle(record)
+    assert stream.getvalue() == last_stream.getvalue() == "<***>\n"
+
+
+class _Answering(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (its name in http.server)
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A loopback server that answers every GET."""
+    with HTTPServer(("127.0.0.1", 0), _Answering) as http_server:
+        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{http_server.server_port}"
+        http_server.shutdown()
+        thread.join()
+
+
+def test_debug_log_of_urllib3_shows_no_query_secret(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request line that urllib3 logs at DEBUG is redacted, the rest of it is kept."""
+    handler, stream = _handler(logging.Formatter("%(name)s %(message)s"))
+    own = logging.getLogger("urllib3.connectionpool")
+    monkeypatch.setattr(own, "handlers", [handler])
+    monkeypatch.setattr(own, "propagate", False)
+    monkeypatch.setattr(own, "level", logging.DEBUG)
+    install(Redactor(), own)
+    own.manager._clear_cache()  # type: ignore[attr-defined]
+    with requests.Session() as session:
+        session.get(f"{server}/get/", params={"app_id": "7", "secret": PLAIN}, timeout=5)
+    assert '"GET /get/?app_id=7&secret=*** HTTP/1.1" 200' in stream.getvalue()
+    assert PLAIN not in stream.getvalue()

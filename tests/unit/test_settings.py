@@ -1,0 +1,289 @@
+"""Settings: the contract, their schema, environment variables, and how wrong ones are refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tap_tiktok_auth import settings
+from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.settings import BY_NAME, PER_CONNECTION, SETTINGS, from_environment, validate
+
+#: A busy machine is no failure.
+UNHURRIED = hypothesis_settings(deadline=None)
+CANARY = "canary5ec23t"
+
+#: The names and defaults that users rely on.
+CONTRACT: dict[str, Any] = {
+    "api": "marketing",
+    "app_id": None,
+    "app_secret": None,
+    "auth_code": None,
+    "refresh_token": None,
+    "access_token": None,
+    "grant_type": "authorization_code",
+    "redirect_uri": None,
+    "code_verifier": None,
+    "advertiser_ids": None,
+    "connections": None,
+    "token_store": None,
+    "token_store_key": None,
+    "refresh_margin": 1800,
+    "consent_warning_days": 30,
+    "on_error": "fail",
+    "parallelism": 8,
+    "requests_per_second": 10,
+    "request_timeout": 30,
+    "api_version": "v1.3",
+    "long_term_token": True,
+    "business_api_url": "https://business-api.tiktok.com",
+    "login_kit_api_url": "https://open.tiktokapis.com",
+    "tiktok_url": "https://www.tiktok.com",
+}
+SECRET = {
+    "app_secret",
+    "auth_code",
+    "refresh_token",
+    "access_token",
+    "code_verifier",
+    "token_store",
+    "token_store_key",
+}
+
+
+def _refusal(config: dict[str, Any]) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        validate(config, BY_NAME)
+    return str(caught.value)
+
+
+def test_names_and_defaults_are_the_contract() -> None:
+    """No setting is renamed, lost or given another default by accident."""
+    assert {setting.name: setting.default for setting in SETTINGS} == CONTRACT
+
+
+def test_secret_settings_are_marked() -> None:
+    """Exactly the settings that carry secrets are marked secret, also in the schema."""
+    properties = settings.json_schema()["properties"]
+    assert {setting.name for setting in SETTINGS if setting.secret} == SECRET
+    assert {name for name, schema in properties.items() if schema.get("secret")} == SECRET
+    assert {name for name, schema in properties.items() if schema.get("writeOnly")} == SECRET
+
+
+def test_schema_is_a_json_schema_that_takes_the_defaults() -> None:
+    """The schema is valid, and a config of all defaults satisfies it and our own checks."""
+    schema = settings.json_schema()
+    Draft202012Validator.check_schema(schema)
+    defaults = {name: value for name, value in CONTRACT.items() if value is not None}
+    assert not list(Draft202012Validator(schema).iter_errors(defaults))
+    validate(defaults, BY_NAME)
+
+
+def test_entries_of_connections_inherit_instead_of_having_defaults() -> None:
+    """An entry's settings have no defaults, which would hide what the top level lends."""
+    entry = settings.json_schema()["properties"]["connections"]["items"]
+    assert entry["required"] == ["name"]
+    assert entry["properties"].keys() == {"name", *PER_CONNECTION}
+    assert not any("default" in schema for schema in entry["properties"].values())
+
+
+def test_schema_of_a_secret_prints_nothing() -> None:
+    """No rule on a secret setting makes jsonschema print its value; a wrong type is ours to say."""
+    schema = settings.json_schema()
+    for name in SECRET:
+        errors = list(Draft202012Validator(schema).iter_errors({name: CANARY}))
+        assert errors == []
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"app_id": 7}, "setting app_id must be a text."),
+        ({"app_secret": 12345678901234567890}, "setting app_secret must be a text."),
+        ({"access_token": {"x": CANARY}}, "setting access_token must be a text."),
+        ({"access_token": [CANARY]}, "setting access_token must be a text."),
+        ({"refresh_margin": "1800"}, "setting refresh_margin must be a whole number."),
+        ({"refresh_margin": 1.5}, "setting refresh_margin must be a whole number."),
+        ({"refresh_margin": True}, "setting refresh_margin must be a whole number."),
+        ({"refresh_margin": 10**400}, "setting refresh_margin must be a whole number."),
+        ({"refresh_margin": -1}, "setting refresh_margin must be at least 0."),
+        ({"parallelism": 0}, "setting parallelism must be at least 1."),
+        ({"request_timeout": 0}, "setting request_timeout must be at least 1."),
+        ({"requests_per_second": 0}, "setting requests_per_second must be at least 0.01."),
+        ({"requests_per_second": float("nan")}, "setting requests_per_second must be a number."),
+        ({"requests_per_second": float("inf")}, "setting requests_per_second must be a number."),
+        ({"requests_per_second": 10**400}, "setting requests_per_second must be a number."),
+        ({"long_term_token": "true"}, "setting long_term_token must be true or false."),
+        ({"long_term_token": 1}, "setting long_term_token must be true or false."),
+        ({"advertiser_ids": CANARY}, "setting advertiser_ids must be a list of texts."),
+        ({"advertiser_ids": [7]}, "setting advertiser_ids must be a list of texts."),
+        (
+            {"connections": {"name": CANARY}},
+            "setting connections must be a list of objects, each with a name.",
+        ),
+        (
+            {"connections": [CANARY]},
+            "setting connections must be a list of objects, each with a name.",
+        ),
+        ({"on_error": CANARY}, "setting on_error must be one of: fail, warn."),
+        ({"api_version": CANARY}, "setting api_version must be one of: v1.3, v2.0."),
+        ({"app_id": ""}, "setting app_id is empty. Give it a value, or remove it."),
+        ({"app_secret": ""}, "setting app_secret is empty. Give it a value, or remove it."),
+        (
+            {"advertiser_ids": [""]},
+            "setting advertiser_ids is empty. Give it a value, or remove it.",
+        ),
+        ({"app_secret": f"{CANARY} "}, "setting app_secret begins or ends with a space."),
+        ({"advertiser_ids": [f" {CANARY}"]}, "setting advertiser_ids begins or ends with a space."),
+        (
+            {"access_token": f"{CANARY}ü"},
+            "setting access_token contains a character that no credential has.",
+        ),
+    ],
+)
+def test_wrong_value_is_refused_in_one_line(config: dict[str, Any], line: str) -> None:
+    """A value of the wrong kind or range gives one line that names the setting, not the value."""
+    assert _refusal(config) == line
+
+
+@pytest.mark.parametrize("char", ["\n", "\r", "\t", "\x00", "\x1b", "\x7f", "\u202e", "\u2028"])
+@pytest.mark.parametrize("name", ["app_id", "app_secret", "redirect_uri", "advertiser_ids"])
+def test_invisible_characters_are_refused(name: str, char: str) -> None:
+    """A line break or control character in a value is refused: it may be an injected header."""
+    text = f"{CANARY}{char}x"
+    line = _refusal({name: [text] if name == "advertiser_ids" else text})
+    assert line == f"setting {name} contains a line break or another control character."
+
+
+def test_unknown_api_lists_the_known_ones() -> None:
+    """An unknown api is answered with the list of those there are."""
+    line = _refusal({"api": CANARY})
+    assert line == (
+        "setting api must be one of: marketing, accounts, creator_marketplace, creator, login_kit."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "guess"), [("acces_token", "access_token"), ("appid", "app_id"), ("apis", "api")]
+)
+def test_unknown_setting_is_answered_with_a_guess(key: str, guess: str) -> None:
+    """A misspelt name is refused with the name that was probably meant."""
+    assert _refusal({key: CANARY}) == f"setting {key} is not a setting. Did you mean {guess}?"
+
+
+def test_unknown_setting_without_a_likeness_lists_all() -> None:
+    """A name that resembles none is answered with all that there are."""
+    line = _refusal({"zzzzzzzz": CANARY})
+    assert all(name in line for name in BY_NAME)
+    assert CANARY not in line
+
+
+def test_unknown_setting_cannot_write_to_the_terminal() -> None:
+    """A key's control characters are not passed on, and a long key is cut."""
+    line = _refusal({"\x1b[31m\n" + "x" * 500: 1})
+    assert line.isprintable()
+    assert "x" * 41 not in line
+
+
+def test_where_the_setting_stands_is_said() -> None:
+    """Settings of a connection are named with the connection."""
+    with pytest.raises(ConfigurationError, match=r"^setting connections\.acme\.api must be"):
+        validate({"api": "x"}, PER_CONNECTION, "connections.acme.")
+
+
+def test_none_means_not_set() -> None:
+    """A setting that is null counts as not set, as Meltano passes it."""
+    validate(dict.fromkeys(BY_NAME), BY_NAME)
+
+
+def test_environment_carries_every_kind() -> None:
+    """Each kind of setting can be written into an environment variable."""
+    found = from_environment(
+        {
+            "TAP_TIKTOK_AUTH_APP_ID": "7",
+            "TAP_TIKTOK_AUTH_REFRESH_MARGIN": "60",
+            "TAP_TIKTOK_AUTH_REQUESTS_PER_SECOND": "2.5",
+            "TAP_TIKTOK_AUTH_LONG_TERM_TOKEN": " False ",
+            "TAP_TIKTOK_AUTH_ADVERTISER_IDS": '["1", "2"]',
+            "TAP_TIKTOK_AUTH_CONNECTIONS": '[{"name": "acme"}]',
+            "TAP_TIKTOK_AUTH_UNKNOWN": "x",
+            "APP_SECRET": "not ours",
+        }
+    )
+    assert found == {
+        "app_id": "7",
+        "refresh_margin": 60,
+        "requests_per_second": 2.5,
+        "long_term_token": False,
+        "advertiser_ids": ["1", "2"],
+        "connections": [{"name": "acme"}],
+    }
+
+
+def test_environment_takes_a_comma_separated_list() -> None:
+    """A list of texts need not be JSON; its ids stay texts."""
+    found = from_environment({"TAP_TIKTOK_AUTH_ADVERTISER_IDS": "7001, 7002"})
+    assert found == {"advertiser_ids": ["7001", "7002"]}
+
+
+@pytest.mark.parametrize("text", ["true", "TRUE", "1", "yes", "on"])
+def test_environment_takes_the_usual_words_for_true(text: str) -> None:
+    """A switch may be written in any of the usual ways."""
+    assert from_environment({"TAP_TIKTOK_AUTH_LONG_TERM_TOKEN": text}) == {"long_term_token": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("CONNECTIONS", f"[{CANARY}", "a list of objects, each with a name, written as JSON"),
+        ("CONNECTIONS", "null", "a list of objects, each with a name, written as JSON"),
+        ("CONNECTIONS", "[" * 100_000, "a list of objects, each with a name, written as JSON"),
+        ("ADVERTISER_IDS", f'["{CANARY}', "a list of texts, written as JSON"),
+        ("REFRESH_MARGIN", CANARY, "a whole number"),
+        ("REFRESH_MARGIN", "", "a whole number"),
+        ("REFRESH_MARGIN", "9" * 5_000, "a whole number"),
+        ("REQUESTS_PER_SECOND", "ten", "a number"),
+        ("LONG_TERM_TOKEN", CANARY, "true or false"),
+        ("LONG_TERM_TOKEN", "", "true or false"),
+    ],
+)
+def test_wrong_variable_is_refused_by_name(name: str, text: str, expected: str) -> None:
+    """A variable that cannot be read gives one line with its name, and nothing of its text."""
+    with pytest.raises(ConfigurationError) as caught:
+        from_environment({f"TAP_TIKTOK_AUTH_{name}": text})
+    assert str(caught.value) == f"setting TAP_TIKTOK_AUTH_{name} must be {expected}."
+    assert caught.value.__context__ is None
+
+
+@UNHURRIED
+@given(st.sampled_from(SETTINGS), st.text())
+def test_any_variable_is_read_or_refused(setting: settings.Setting, text: str) -> None:
+    """Whatever a variable holds, it is read or refused, and never quoted."""
+    line = ""
+    try:
+        validate(from_environment({setting.env_var: CANARY + text}), BY_NAME)
+    except ConfigurationError as error:
+        line = str(error)
+    assert CANARY not in line
+    assert line.isprintable()
+
+
+@UNHURRIED
+@given(
+    st.sampled_from(SETTINGS),
+    st.integers() | st.floats() | st.booleans() | st.lists(st.text()) | st.text(),
+)
+def test_environment_and_config_agree(setting: settings.Setting, value: object) -> None:
+    """A value that the config takes means the same when it is written into the environment."""
+    try:
+        validate({setting.name: value}, BY_NAME)
+    except ConfigurationError:
+        return
+    text = value if isinstance(value, str) else json.dumps(value)
+    assert from_environment({setting.env_var: text}) == {setting.name: value}
