@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from tap_tiktok_auth import lifecycle
+from tap_tiktok_auth import lifecycle, outcomes
 from tap_tiktok_auth.connections import App, Connection
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
@@ -321,7 +321,7 @@ class Broker:
             if self.stop.is_set():
                 raise Interrupted("told to stop")
             plan.before = record
-            record = lifecycle.lost_answer(record) if record else None
+            record = outcomes.lost_answer(record) if record else None
             wish = self._wish(connection, record, ask)
             plan.wish, plan.step = wish, next_step(record, wish)
             if not plan.step.spends:
@@ -402,13 +402,13 @@ class Broker:
 
     def note_rejection(self, held: Held, rejection: TikTokAuthError) -> Token:
         """Remember that TikTok refused a token, unless it was replaced meanwhile."""
-        record = lifecycle.after_rejection(held.record, rejection, self.store.now())
+        record = outcomes.after_rejection(held.record, rejection, self.store.now())
         ended = record.status == "reauthorization_required" != held.record.status
         fingerprint = self.store.fingerprint(held.token.access_token)
         self.store.amend(
             record,
             ("token", "status", "failure", "request_id"),
-            events=lifecycle.token_events(
+            events=outcomes.token_events(
                 ("reauthorization_required",) if ended else (),
                 record,
                 before=fingerprint,
@@ -448,9 +448,9 @@ class Broker:
                     api = self.api(connection)
                     request = api.revoke(app, record.token.access_token)
                     self.client.fetch(request, api.read_revoked)
-                    revoked = lifecycle.after_revocation(record)
+                    revoked = outcomes.after_revocation(record)
                     before = self.store.fingerprint(record.token.access_token)
-                    events = lifecycle.token_events(("revoked",), revoked, before=before)
+                    events = outcomes.token_events(("revoked",), revoked, before=before)
                     if self.store.commit(revoked, None, events=events):
                         return revoked
         except TikTokAuthError as error:

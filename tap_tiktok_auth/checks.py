@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import lifecycle
+from tap_tiktok_auth import lifecycle, outcomes
 from tap_tiktok_auth.apis.base import Identity
 from tap_tiktok_auth.errors import Interrupted, PermissionMissing, StoreError, TikTokAuthError
 from tap_tiktok_auth.records import Failure
@@ -121,7 +121,7 @@ def _verify(broker: Broker, held: Held, warnings: tuple[TikTokAuthError, ...]) -
         identity = Identity()
         warnings = (*warnings, error)
     record = held.record
-    confirmed = lifecycle.after_confirmation(
+    confirmed = outcomes.after_confirmation(
         record, broker.store.now(), subject_id=identity.subject_id, scopes=identity.scopes
     )
     names: tuple[EventName, ...] = ("scopes_changed",) if _scopes_changed(record, confirmed) else ()
@@ -129,7 +129,7 @@ def _verify(broker: Broker, held: Held, warnings: tuple[TikTokAuthError, ...]) -
     current = broker.store.amend(
         confirmed,
         ("status", "failure", "subject_id", "scopes", "verified_at"),
-        events=lifecycle.token_events(names, confirmed, before=fingerprint, after=fingerprint),
+        events=outcomes.token_events(names, confirmed, before=fingerprint, after=fingerprint),
         sighting=_sighting(connection, identity),
     )
     if current:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import lifecycle
+from tap_tiktok_auth import lifecycle, outcomes
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
@@ -112,7 +112,7 @@ def carry_out(
         answer = _ask(renewal, client(), api, confirm, store.now)
     except TikTokAuthError as error:
         return _remember_failure(renewal, error, store)
-    record = lifecycle.after_grant(
+    record = outcomes.after_grant(
         renewal.record,
         answer.grant,
         answer.sent_at,
@@ -228,7 +228,7 @@ def _commit(
         names.append("scopes_changed")
     events = (
         *_loss_events(renewal),
-        *lifecycle.token_events(
+        *outcomes.token_events(
             tuple(names),
             record,
             before=store.fingerprint(before),
@@ -272,17 +272,17 @@ def _keep_elsewhere(store: Store, record: Record, error: StoreError) -> StoreErr
 def _remember_failure(renewal: Renewal, error: TikTokAuthError, store: Store) -> Outcome:
     """Store what is to be known about a failure, then use the old token or give up."""
     record, action = renewal.record, renewal.action
-    error = lifecycle.explain_loss(record, error, renewal.attempt)
+    error = outcomes.explain_loss(record, error, renewal.attempt)
     if renewal.is_login:
         _leave_as_it_was(renewal, store)
         raise error
     now = store.now()
-    changed, names = lifecycle.after_refusal(
+    changed, names = outcomes.after_refusal(
         record, error, now, attempt=renewal.attempt, action=action
     )
     token = record.token.access_token if record.token and action == "refresh" else None
     fingerprint = store.fingerprint(token)
-    events = lifecycle.token_events(names, changed, before=fingerprint, error=error)
+    events = outcomes.token_events(names, changed, before=fingerprint, error=error)
     try:
         store.commit(changed, renewal.holder, events=(*_loss_events(renewal), *events))
     except StoreError as failed:
@@ -307,4 +307,4 @@ def _loss_events(renewal: Renewal) -> tuple[Event, ...]:
     """Note that a former holder died with TikTok's answer, if so."""
     if not renewal.was_lost:
         return ()
-    return lifecycle.token_events(("unconfirmed",), renewal.record)
+    return outcomes.token_events(("unconfirmed",), renewal.record)

@@ -1,0 +1,221 @@
+"""What to store once something happened to a token, as pure functions.
+
+The other half of `lifecycle`: what was stored and what TikTok answered go in, what to store and
+what to note in the audit trail come out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth.errors import (
+    AuthorizationRequired,
+    ConfigurationError,
+    GrantRejected,
+    Interrupted,
+    NoAnswer,
+    TikTokAuthError,
+    TryAgainLater,
+)
+from tap_tiktok_auth.lifecycle import LOGIN, as_time
+from tap_tiktok_auth.records import Attempt, Event, Failure, Record
+from tap_tiktok_auth.tokens import token_from_grant
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.lifecycle import Action
+    from tap_tiktok_auth.records import EventName, Status
+    from tap_tiktok_auth.tokens import Grant, ObtainedBy
+
+
+def after_grant(
+    record: Record,
+    grant: Grant,
+    sent_at: float,
+    *,
+    obtained_by: ObtainedBy | None = None,
+    seed_hash: str | None = None,
+    long_term: bool = False,
+) -> Record:
+    """Return the record once TikTok granted a token.
+
+    Args:
+        record: What was stored.
+        grant: TikTok's answer.
+        sent_at: When the request was sent.
+        obtained_by: How the new chain started; None if the answer is that of a refresh.
+        seed_hash: Keyed hash of the seed of the new chain.
+        long_term: Whether the token system's tokens have no timer unless told otherwise.
+    """
+    new_chain = obtained_by is not None
+    previous = None if new_chain else record.token
+    token = token_from_grant(grant, sent_at, previous, long_term=long_term)
+    spent = record.spent_seeds
+    if seed_hash and obtained_by in {"auth_code", "refresh_token"} and seed_hash not in spent:
+        spent = (*spent, seed_hash)
+    known_scopes = None if new_chain else record.scopes
+    return replace(
+        record,
+        generation=record.generation + 1,
+        token=token,
+        seed_hash=seed_hash if new_chain else record.seed_hash,
+        spent_seeds=spent,
+        status="active",
+        obtained_by=obtained_by or record.obtained_by,
+        subject_id=grant.subject_id or (None if new_chain else record.subject_id),
+        scopes=grant.scopes if grant.scopes is not None else known_scopes,
+        last_refreshed_at=None if new_chain else sent_at,
+        refresh_count=0 if new_chain else record.refresh_count + 1,
+        attempt=None,
+        failure=None,
+        request_id=grant.request_id,
+        verified_at=None,
+    )
+
+
+def after_refusal(
+    record: Record, error: TikTokAuthError, now: float, *, attempt: str, action: Action
+) -> tuple[Record, tuple[EventName, ...]]:
+    """Return the record, and what to note in the audit trail, once a token request failed.
+
+    Args:
+        record: What was stored.
+        error: How it failed.
+        now: Seconds since the epoch.
+        attempt: Key of the attempt.
+        action: What was tried.
+    """
+    if isinstance(error, Interrupted):
+        return replace(record, attempt=None), ()
+    renewal = action == "refresh"
+    works = renewal and record.token is not None and record.token.state(now, 0) != "expired"
+    status: Status
+    events: tuple[EventName, ...]
+    outcome: Attempt | None = None
+    if isinstance(error, NoAnswer):
+        status, events = "unconfirmed", ("unconfirmed",)
+        outcome = Attempt(attempt, now, "unconfirmed")
+    elif isinstance(error, TryAgainLater | ConfigurationError):
+        status = "refresh_failing" if renewal else "pending"
+        events = ("refresh_failed",) if renewal else ()
+    else:
+        status = "refresh_failing" if works else "reauthorization_required"
+        failed: tuple[EventName, ...] = ("refresh_failed",) if renewal else ()
+        ended: tuple[EventName, ...] = () if works else ("reauthorization_required",)
+        events = failed + ended
+        if isinstance(error, GrantRejected):
+            outcome = Attempt(attempt, now, "refused")
+    failure = Failure(error.cause, now, error.code)
+    changed = replace(
+        record,
+        status=status,
+        attempt=outcome,
+        failure=failure,
+        request_id=error.request_id or record.request_id,
+    )
+    return changed, events
+
+
+def lost_answer(record: Record) -> Record:
+    """Return the record of a connection whose last holder died between sending and committing."""
+    attempt = record.attempt
+    if attempt is None or attempt.outcome != "sent":
+        return record
+    return replace(
+        record,
+        status="unconfirmed",
+        attempt=replace(attempt, outcome="unconfirmed"),
+        failure=Failure("a process ended before it could store TikTok's answer", attempt.at),
+    )
+
+
+def explain_loss(record: Record, error: TikTokAuthError, attempt: str) -> TikTokAuthError:
+    """Word a refusal that follows an attempt whose answer was lost.
+
+    TikTok then most likely carried out the earlier request, and its answer, with the only token
+    that still works, is gone.
+    """
+    earlier = record.attempt
+    if earlier is None or earlier.outcome != "unconfirmed" or earlier.key != attempt:
+        return error
+    if not isinstance(error, AuthorizationRequired):
+        return error
+    cause = (
+        f"{error.cause}; the request of {as_time(earlier.at)} got no answer, so TikTok most likely "
+        "carried it out and the new token was lost on the way"
+    )
+    return type(error)(cause, next_step=LOGIN, code=error.code, request_id=error.request_id)
+
+
+def after_rejection(record: Record, error: TikTokAuthError, now: float) -> Record:
+    """Return the record once TikTok refused its access token in use.
+
+    A token that can be refreshed is given up. One that cannot is kept: nothing replaces it, and
+    TikTok is asked about it again by the next run.
+    """
+    token = record.token
+    refreshable = token is not None and token.can_refresh(now)
+    return replace(
+        record,
+        token=token.ended(now) if token and refreshable else token,
+        status=record.status if refreshable else "reauthorization_required",
+        failure=Failure(error.cause, now, error.code),
+        request_id=error.request_id or record.request_id,
+    )
+
+
+def after_confirmation(
+    record: Record,
+    now: float,
+    *,
+    subject_id: str | None = None,
+    scopes: tuple[str, ...] | None = None,
+) -> Record:
+    """Return the record once TikTok confirmed its access token in use.
+
+    A failed or unanswered refresh stays on record: the token works, its renewal does not.
+    """
+    well = record.status in {"active", "reauthorization_required", "pending"}
+    return replace(
+        record,
+        status="active" if well else record.status,
+        failure=None if well else record.failure,
+        subject_id=subject_id or record.subject_id,
+        scopes=record.scopes if scopes is None else scopes,
+        verified_at=now,
+    )
+
+
+def after_revocation(record: Record) -> Record:
+    """Return the record once its token was revoked: the row stays, the secrets go."""
+    return replace(
+        record,
+        generation=record.generation + 1,
+        token=None,
+        status="revoked",
+        attempt=None,
+        failure=None,
+    )
+
+
+def token_events(
+    names: tuple[EventName, ...],
+    record: Record,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    error: TikTokAuthError | None = None,
+) -> tuple[Event, ...]:
+    """Return lines of the audit trail about a token."""
+    return tuple(
+        Event(
+            name=name,
+            connection=record.name,
+            fingerprint_before=before,
+            fingerprint_after=after,
+            error_code=error.code if error else None,
+            error_message=error.cause if error else None,
+            request_id=error.request_id if error else record.request_id,
+        )
+        for name in names
+    )
