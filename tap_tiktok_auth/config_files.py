@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth import settings
+from tap_tiktok_auth import setting_values
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def merged(paths: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:
     Raises:
         ConfigurationError: A file or a variable is malformed.
     """
-    config = settings.from_environment(environ)
+    config = setting_values.from_environment(environ)
     for path in paths:
-        config |= settings.from_environment(environ) if path == "ENV" else read(path)
+        config |= setting_values.from_environment(environ) if path == "ENV" else read(path)
     return config

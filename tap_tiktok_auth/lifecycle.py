@@ -16,10 +16,10 @@ from tap_tiktok_auth.errors import (
     ConfigurationError,
     TikTokAuthError,
 )
-from tap_tiktok_auth.records import Attempt, Record
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.connections import SeedKind
+    from tap_tiktok_auth.records import Attempt, Record
     from tap_tiktok_auth.tokens import Token
 
 Action = Literal["use", "refresh", "exchange", "import", "client_token", "stop"]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.broker import Broker
-from tap_tiktok_auth.store import open_store, recovery
+from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 def session(config: Config) -> Iterator[Broker]:
     """Open the token store and return a broker over it; close everything at the end.
 
-    What an earlier run had to leave in recovery files is taken in first.
-
     Raises:
         TikTokAuthError: The store cannot be used.
     """
     store = open_store(config.token_store, config.token_store_key)
     try:
-        recovery.take_in(store)
         broker = new_broker(config, store)
         try:
             yield broker

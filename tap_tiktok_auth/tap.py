@@ -15,7 +15,7 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
 
-from tap_tiktok_auth import config_files, connections, settings, streams
+from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
 from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.redaction import Redactor, install
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.checks import Report
+    from tap_tiktok_auth.connections import Config
     from tap_tiktok_auth.records import SeenAdvertiser
 
 
@@ -57,7 +58,7 @@ class TapCommand(SingerCommand):
 
 
 class TapTikTokAuth(Tap):
-    """Singer tap for TikTok's tokens: exchanges, refreshes and keeps them, emits what they grant."""
+    """Exchange, refresh and keep TikTok tokens, and emit what they grant."""
 
     name = "tap-tiktok-auth"
     package_name = "tap-tiktok-auth"
@@ -77,13 +78,13 @@ class TapTikTokAuth(Tap):
         return [stream(self) for stream in streams.ALL]
 
     @cached_property
-    def settings(self) -> connections.Config:
+    def settings(self) -> Config:
         """The checked config.
 
         Raises:
             ConfigurationError: It is wrong.
         """
-        return connections.parse(self.config)
+        return configuration.parse(self.config)
 
     @cached_property
     def broker(self) -> Broker:
@@ -169,12 +170,12 @@ class TapTikTokAuth(Tap):
         for handler in logging.getLogger().handlers:
             redactor = getattr(handler.formatter, "redactor", None)
             if isinstance(redactor, Redactor):
-                redactor.learn(*settings.secrets_of(self.config))
+                redactor.learn(*setting_values.secrets_of(self.config))
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
         """Settings from the environment; the SDK's own parser would show values that are wrong."""
-        return settings.from_environment(os.environ)
+        return setting_values.from_environment(os.environ)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End with the exit code of the signal: a run that was cut short did not succeed."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tap_tiktok_auth import config_files, connections, settings
+from tap_tiktok_auth import config_files, configuration, setting_values
 from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 from tap_tiktok_auth.redaction import Redactor, install
 from tap_tiktok_auth.session import session
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.connections import Config
 
 C = TypeVar("C", bound="Callable[..., Any]")
 
@@ -38,7 +39,7 @@ config_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
-def load(config_paths: tuple[str, ...]) -> connections.Config:
+def load(config_paths: tuple[str, ...]) -> Config:
     """Return the checked settings of the environment and of config files.
 
     Secrets among them are masked in all logging from here on.
@@ -48,7 +49,7 @@ def load(config_paths: tuple[str, ...]) -> connections.Config:
     """
     values = config_files.merged(config_paths, os.environ)
     _set_up_logging(values)
-    return connections.parse(values)
+    return configuration.parse(values)
 
 
 @contextmanager
@@ -104,5 +105,5 @@ def _set_up_logging(values: dict[str, Any]) -> None:
         stream=sys.stderr,
     )
     redactor = Redactor()
-    redactor.learn(*settings.secrets_of(values))
+    redactor.learn(*setting_values.secrets_of(values))
     install(redactor)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import StoreKeyError
 from tap_tiktok_auth.store import files
 from tap_tiktok_auth.store.crypto import Cipher, new_key
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.store.contract import Store
 
 
 def default_key_file() -> Path:
@@ -33,20 +37,22 @@ def load(key_file: Path, *, create: bool) -> Cipher:
     return Cipher.from_text(_text(key_file))
 
 
-def add_primary(key_file: Path) -> Cipher:
-    """Put a new key in front of a key file, and return the cipher of all of them.
+def rotate(store: Store, key_file: Path) -> int:
+    """Put a new key in front of a key file, and seal the store with it.
 
-    The former keys stay: other stores may be sealed with them, this one too until its rotation is
-    through, and so may recovery files.
+    The former keys stay in the file: other stores may be sealed with them, this one too until its
+    rotation is through, and so may recovery files.
+
+    Returns:
+        How many connections were sealed again.
 
     Raises:
-        StoreKeyError: There is no key file, or it is empty.
-        StoreUnavailable: It cannot be read or written.
+        StoreError: The key file or the store cannot be used; the store keeps its former key.
     """
     with files.alone(key_file.parent):
         text = f"{new_key()},{_text(key_file)}"
         files.replace(key_file, text.encode() + b"\n")
-    return Cipher.from_text(text)
+        return store.rotate_key(Cipher.from_text(text))
 
 
 def _text(key_file: Path) -> str:

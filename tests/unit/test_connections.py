@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from tap_tiktok_auth.connections import (
-    App,
-    Connection,
-    Hosts,
-    Seed,
-    check_name,
-    is_loopback,
-    parse,
-)
+from tap_tiktok_auth.configuration import check_name, is_loopback, parse
+from tap_tiktok_auth.connections import App, Connection, Hosts, Seed
 from tap_tiktok_auth.settings import SDK_SETTINGS
 
 CANARY = "canary5ec23t"

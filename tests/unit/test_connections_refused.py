@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_tiktok_auth.connections import parse
+from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.settings import API_NAMES, BY_NAME
 

@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 
 from tap_tiktok_auth import settings
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.settings import BY_NAME, PER_CONNECTION, SETTINGS, from_environment, validate
+from tap_tiktok_auth.setting_values import from_environment, validate
+from tap_tiktok_auth.settings import BY_NAME, PER_CONNECTION, SETTINGS
 
 #: A busy machine is no failure.
 UNHURRIED = hypothesis_settings(deadline=None)

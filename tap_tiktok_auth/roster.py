@@ -1,0 +1,106 @@
+"""Which connections there are, and with which app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth.connections import App, Connection
+from tap_tiktok_auth.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.store.contract import Store
+
+
+class Roster:
+    """The connections of the config and of the store.
+
+    Args:
+        config: The checked config.
+        store: The token store.
+    """
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self._config = config
+        self._store = store
+
+    def connection(self, name: str) -> Connection:
+        """Return the connection of that name.
+
+        Raises:
+            ConfigurationError: Neither the config nor the store has it.
+        """
+        configured = self._config.connection(name)
+        if configured is not None and configured.seed is not None:
+            return configured
+        record = self._store.read(name)
+        if record is not None:
+            return _stored_connection(record, configured)
+        if configured is not None:
+            return configured
+        raise ConfigurationError(
+            f"there is no connection named {name}",
+            next_step=f"Run: tiktok-auth login {name}, or add it to the setting connections.",
+        )
+
+    def connections(self) -> list[Connection]:
+        """Return all connections, each once.
+
+        What another config put into the store, with an app that this one does not know, is not
+        this one's business.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        stored = {record.name: record for record in self._store.records()}
+        found = [
+            _stored_connection(stored[c.name], c) if c.seed is None and c.name in stored else c
+            for c in self._config.connections
+        ]
+        named = {connection.name for connection in found}
+        found += [
+            _stored_connection(record)
+            for name, record in stored.items()
+            if name not in named and self._is_usable(record)
+        ]
+        if not found:
+            raise ConfigurationError(
+                "there is no connection",
+                next_step="Set app_id, app_secret and auth_code, or run: tiktok-auth login NAME",
+            )
+        return found
+
+    def app(self, connection: Connection, record: Record | None) -> App | None:
+        """Return the app to use: the config's where it is the one that the tokens belong to."""
+        if record is None or not record.app_id or record.token is None:
+            return connection.app
+        for app in (connection.app, self._config.defaults.app()):
+            if app is not None and app.app_id == record.app_id:
+                return app
+        if record.app_secret is not None:
+            return App(record.app_id, record.app_secret)
+        return connection.app
+
+    def _is_usable(self, record: Record) -> bool:
+        """Whether a stored connection that the config does not name is part of a run."""
+        shared = self._config.defaults.app()
+        known = record.app_secret is not None or (
+            shared is not None and shared.app_id == record.app_id
+        )
+        return known and record.generation > 0
+
+
+def _stored_connection(record: Record, configured: Connection | None = None) -> Connection:
+    """Return a connection that lives in the store."""
+    app = configured.app if configured and configured.app else None
+    if app is None and record.app_secret is not None:
+        app = App(record.app_id, record.app_secret)
+    return Connection(
+        name=record.name,
+        api=record.api,
+        app=app,
+        redirect_uri=(configured.redirect_uri if configured else None) or record.redirect_uri,
+        advertiser_ids=configured.advertiser_ids if configured else (),
+        configured=configured is not None,
+    )
