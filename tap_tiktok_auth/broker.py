@@ -20,7 +20,7 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.roster import Roster
 from tap_tiktok_auth.signals import deferred
-from tap_tiktok_auth.single_flight import Ask, SingleFlight
+from tap_tiktok_auth.wishes import Ask, Wishes, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.tokens import Token
+    from tap_tiktok_auth.wishes import Outcome
 
 T = TypeVar("T")
 
@@ -81,15 +83,9 @@ class Broker:
         self.roster = Roster(config, store)
         self._connect = connect
         self._client: Client | None = None
+        self._wishes = Wishes(store, self.roster, config.refresh_margin)
+        self._flight: SingleFlight | None = None
         self._lock = threading.Lock()
-        self._renewals = SingleFlight(
-            config,
-            store,
-            self.roster,
-            api=self.api,
-            client=lambda: self.client,
-            stop=self.stop,
-        )
 
     @property
     def client(self) -> Client:
@@ -169,12 +165,46 @@ class Broker:
 
     def _held(self, connection: Connection, ask: Ask) -> Held:
         try:
-            outcome = self._renewals.obtain(connection, ask)
+            outcome = self._obtain(connection, ask)
         except TikTokAuthError as error:
             raise error.of(connection.name) from None
         record = outcome.record
         app = self.roster.app(connection, record)
         return Held(replace(connection, api=record.api, app=app), record, outcome.warning)
+
+    def _obtain(self, connection: Connection, ask: Ask) -> Outcome:
+        record = self.store.read(connection.name)
+        if record is not None and record.attempt is not None and record.attempt.outcome == "sent":
+            record = self._recovered(record)
+        ask = replace(ask, seen=record.generation if record else 0)
+        step = lifecycle.next_step(record, self._wishes.of(connection, record, ask))
+        if not step.spends:
+            return settle(record, step)
+        return self._renewals().renew(connection, ask)
+
+    def _recovered(self, record: Record) -> Record | None:
+        """Take in a token that an earlier process could not store."""
+        from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (needed after distress only)
+
+        recovery.take_in(self.store)
+        return self.store.read(record.name)
+
+    def _renewals(self) -> SingleFlight:
+        # Not for a token that is fresh in the store: that answer comes without these imports.
+        from tap_tiktok_auth.single_flight import SingleFlight  # noqa: PLC0415
+
+        with self._lock:
+            if self._flight is None:
+                self._flight = SingleFlight(
+                    self.config.request_timeout,
+                    self.store,
+                    self.roster,
+                    self._wishes,
+                    api=self.api,
+                    client=lambda: self.client,
+                    stop=self.stop,
+                )
+            return self._flight
 
     # Using a token
 

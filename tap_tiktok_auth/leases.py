@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
 import threading
 import uuid
 from contextlib import contextmanager
@@ -91,7 +90,7 @@ def machine() -> str:
     Two containers on one machine see different processes, so a process id means something only
     together with the process namespace.
     """
-    parts = [socket.gethostname()]
+    parts = [os.uname().nodename]
     for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         try:
             parts.append(str(Path(path).readlink()) if "ns" in path else Path(path).read_text())

@@ -19,6 +19,7 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.store.contract import Sighting
 from tap_tiktok_auth.tokens import Grant
+from tap_tiktok_auth.wishes import Outcome
 
 if TYPE_CHECKING:
     import threading
@@ -63,19 +64,6 @@ class Renewal:
     is_login: bool
     is_new: bool
     was_lost: bool
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How it ended.
-
-    Attributes:
-        record: What is stored now.
-        warning: Why the token could not be renewed, if it still works.
-    """
-
-    record: Record
-    warning: TikTokAuthError | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.records import StoredEvent
@@ -37,7 +36,7 @@ def append(cursor: Cursor, events: Iterable[Event], now: float) -> None:
         return
     meta.lock(cursor, _LAST)
     last = int(meta.get(cursor, _LAST).get(_LAST, 0))
-    host, pid = socket.gethostname(), os.getpid()
+    host, pid = os.uname().nodename, os.getpid()
     first = max(last + 1, int(now * 1_000_000))
     insert(
         cursor,

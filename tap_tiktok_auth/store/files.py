@@ -6,7 +6,6 @@ import fcntl
 import os
 import shlex
 import stat
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +88,8 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> bool:
+    import tempfile  # noqa: PLC0415  (not for a file that is there)
+
     private_folder(path.parent)
     temporary = None
     try:

@@ -1,0 +1,102 @@
+"""Questions for a token, put in terms of what is stored, and their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth import lifecycle
+from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
+from tap_tiktok_auth.lifecycle import Wish
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.connections import Connection
+    from tap_tiktok_auth.lifecycle import Step
+    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.roster import Roster
+    from tap_tiktok_auth.store.contract import Store
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How a token is asked for.
+
+    Attributes:
+        min_lifetime: Seconds for which it must work.
+        recheck: Whether TikTok is asked about it next.
+        force: Refresh even a fresh token, and try a refused credential again.
+        login: Start a new chain whatever is stored.
+        login_seed_hash: Keyed hash of the seed that the config has at that time.
+        seen: The generation that was stored when the question came. A newer token answers it,
+            however it was put: who waited for another's refresh does not refresh again.
+    """
+
+    min_lifetime: float = 0.0
+    recheck: bool = False
+    force: bool = False
+    login: bool = False
+    login_seed_hash: str | None = None
+    seen: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended.
+
+    Attributes:
+        record: What is stored now.
+        warning: Why the token could not be renewed, if it still works.
+    """
+
+    record: Record
+    warning: TikTokAuthError | None = None
+
+
+class Wishes:
+    """Puts questions for tokens in terms of what is stored.
+
+    Args:
+        store: The token store, for its clock and its keyed hashes.
+        roster: Knows the apps.
+        margin: Refresh when less than this many seconds is left.
+    """
+
+    def __init__(self, store: Store, roster: Roster, margin: float) -> None:
+        self._store = store
+        self._roster = roster
+        self._margin = margin
+
+    def of(self, connection: Connection, record: Record | None, ask: Ask) -> Wish:
+        """Return what *ask* means for a connection of which *record* is stored."""
+        seed, digest = connection.seed, self._store.digest
+        app = self._roster.app(connection, record)
+        credentials = f"{app.app_id}\0{app.secret}" if app else ""
+        attempt = None
+        if seed is not None:
+            extra = f"{connection.redirect_uri}\0{seed.code_verifier}\0{connection.api}"
+            attempt = digest(f"seed\0{seed.material}\0{credentials}\0{extra}")
+        refresh = record.token.refresh_token if record and record.token else None
+        unanswered = (record.generation if record else 0) == ask.seen
+        return Wish(
+            now=self._store.now(),
+            margin=self._margin,
+            min_lifetime=ask.min_lifetime if unanswered else 0.0,
+            force=ask.login or (ask.force and unanswered),
+            recheck=ask.recheck,
+            new_chain=ask.login,
+            seed_kind=seed.kind if seed else None,
+            seed_hash=digest(seed.material) if seed else None,
+            seed_attempt=attempt,
+            refresh_attempt=digest(f"refresh\0{refresh}\0{credentials}") if refresh else None,
+        )
+
+
+def settle(record: Record | None, step: Step) -> Outcome:
+    """Return the answer of a step for which nothing is sent.
+
+    Raises:
+        TikTokAuthError: The step is to stop.
+    """
+    if step.action == "stop" or record is None:
+        raise step.error or AuthorizationRequired("it has no token", next_step=lifecycle.LOGIN)
+    return Outcome(record, step.error)
