@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = "tap-tiktok-auth"
 PLUGIN_FILE = f"{PLUGIN}.plugin.yml"
 
+CHECKOUT = f"-e /path/to/{PLUGIN}[postgres]"
+
 #: Meltano's names for our kinds; it has no `number`.
 _MELTANO_KINDS = {"number": "decimal", "strings": "array", "objects": "array"}
 
@@ -58,10 +60,14 @@ def meltano_setting(setting: Setting) -> dict[str, Any]:
 
 
 def plugin_definition(meltano_yml: str) -> str:
-    """Return the plugin definition: the extractor of *meltano_yml*, installed by its name."""
-    definition = {**extractor(meltano_yml), "variant": PLUGIN, "pip_url": f"{PLUGIN}[postgres]"}
+    """Return the plugin definition: the extractor of *meltano_yml*, installed from a checkout.
+
+    The package is on no registry yet, so the definition must not name it there: someone else could
+    take that name.
+    """
+    definition = {**extractor(meltano_yml), "variant": PLUGIN, "pip_url": CHECKOUT}
     return (
-        "# Plugin definition for `meltano add --from-ref`.\n"
+        "# Plugin definition for `meltano add --no-install --from-ref`; set pip_url afterwards.\n"
         "# Made from meltano.yml by scripts/sync_settings.py.\n" + _dump(definition)
     )
 

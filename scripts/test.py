@@ -35,7 +35,7 @@ def main() -> int:
     pip_install(uv, python, "--no-deps", "--editable", ".", what="installing the project")
     check_browser()
     arguments = sys.argv[1:]
-    workers = [] if _chooses_workers(arguments) else ["-n", str(_workers())]
+    workers = [] if _chooses_workers(arguments) else ["-n", str(_workers()), "--dist", "loadgroup"]
     command = [str(python), "-m", "pytest", *workers, *arguments]
     return subprocess.run(command, cwd=ROOT, env=clean_environment(), check=False).returncode
 
