@@ -19,8 +19,9 @@ PLAIN_TAP = """
 import sys
 from singer_sdk import Stream, Tap, typing as th
 from tap_tiktok_auth import schemas
-RECORD = {name: "2026-11-21T00:00:00.000000+00:00" if name.endswith("_at") else "7001000000000000001"
-          for name in schemas.ADVERTISER_IDS["properties"]}
+TIME, ID = "2026-11-21T00:00:00.000000+00:00", "7001000000000000001"
+NAMES = schemas.ADVERTISER_IDS["properties"]
+RECORD = {name: TIME if name.endswith("_at") else ID for name in NAMES}
 class Plain(Stream):
     name = "advertiser_ids"
     primary_keys = ("connection", "advertiser_id")

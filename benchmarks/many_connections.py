@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import Figure, FarSimulator, far_simulator, settings, table
+from harness import FarSimulator, Figure, far_simulator, settings, table
 
 from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.configuration import parse

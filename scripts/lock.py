@@ -14,7 +14,11 @@ from pathlib import Path
 
 from _bootstrap import MELTANO, MELTANO_CONSTRAINTS, ROOT, fail, find_uv, run
 
-_OPTIONS = ("--quiet", "--generate-hashes", "--universal", "--no-annotate", "--no-header")
+# Without the oldest Python named, uv takes the one it runs beside as the oldest.
+_OPTIONS = (
+    *("--quiet", "--generate-hashes", "--universal", "--no-annotate", "--no-header"),
+    *("--python-version", "3.10"),
+)
 
 
 def compile_project(uv: Path, output: Path) -> None:
@@ -28,11 +32,8 @@ def compile_meltano(uv: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "meltano.in"
         wanted.write_text(f"{MELTANO}\n", encoding="utf-8")
-        versions = ["--python-version", "3.10"]
-        run(
-            [uv, "pip", "compile", wanted, *versions, *_OPTIONS, "-o", output],
-            what="compiling Meltano's pins",
-        )
+        command = [uv, "pip", "compile", wanted, *_OPTIONS, "-o", output]
+        run(command, what="compiling Meltano's pins")
 
 
 def check(uv: Path) -> list[str]:

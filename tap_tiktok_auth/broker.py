@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Request, Response
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
+    from tap_tiktok_auth.lifecycle import Step
     from tap_tiktok_auth.records import Record
     from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
@@ -121,6 +122,10 @@ class Broker:
         from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a cached token)
 
         return api_for(connection.api, self.config)
+
+    def outlook(self, connection: Connection, record: Record | None) -> Step:
+        """Return what obtaining a token would begin with; nobody is asked, nothing changes."""
+        return lifecycle.next_step(record, self._wishes.of(connection, record, Ask()))
 
     # Having a fresh token
 
@@ -250,15 +255,14 @@ class Broker:
         Raises:
             TikTokAuthError: There is no other token; *rejection* if none can be had.
         """
-        refused = self.note_rejection(held, rejection)
+        self.note_rejection(held, rejection)
         current = self.store.read(held.connection.name)
-        if current is None or (
-            current.generation == held.record.generation and not refused.refreshable
-        ):
+        renewable = lifecycle.can_renew(held.record, self.store.now())
+        if current is None or (current.generation == held.record.generation and not renewable):
             raise rejection.of(held.connection.name)
         return self.obtain(held.connection)
 
-    def note_rejection(self, held: Held, rejection: TikTokAuthError) -> Token:
+    def note_rejection(self, held: Held, rejection: TikTokAuthError) -> None:
         """Remember that TikTok refused a token, unless it was replaced meanwhile."""
         record = outcomes.after_rejection(held.record, rejection, self.store.now())
         ended = record.status == "reauthorization_required" != held.record.status
@@ -273,7 +277,6 @@ class Broker:
                 error=rejection,
             ),
         )
-        return held.token
 
     def _call(
         self, held: Held, build: Callable[[str], Request], read: Callable[[Response], T]

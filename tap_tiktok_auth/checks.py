@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import lifecycle, outcomes
 from tap_tiktok_auth.apis.base import Identity
-from tap_tiktok_auth.errors import Interrupted, PermissionMissing, StoreError, TikTokAuthError
-from tap_tiktok_auth.records import Failure
+from tap_tiktok_auth.errors import PermissionMissing, StoreError, TikTokAuthError
 from tap_tiktok_auth.signals import deferred
 from tap_tiktok_auth.store.contract import Sighting
 
@@ -175,9 +174,14 @@ def _failed(broker: Broker, connection: Connection, error: TikTokAuthError) -> R
     try:
         now = broker.store.now()
         record = broker.store.read(connection.name)
-        if record is not None and record.status == "active" and not isinstance(error, Interrupted):
-            record = replace(record, failure=Failure(error.cause, now, error.code))
-            broker.store.amend(record, ("failure",))
+        if record is not None:
+            before, (record, names) = record, outcomes.after_stop(record, error, now)
+            token = record.token.access_token if record.token else None
+            events = outcomes.token_events(
+                names, record, before=broker.store.fingerprint(token), error=error
+            )
+            if record != before:
+                broker.store.amend(record, ("status", "failure"), events=events)
     except StoreError as failed:
         log.debug("%s", failed)
     return Report(

@@ -10,6 +10,7 @@ import itertools
 import logging
 import threading
 import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
 
 import backoff
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.apis.messages import Request
+    from tap_tiktok_auth.transport import Watch
 
 T = TypeVar("T")
 
@@ -130,27 +132,31 @@ class Client:
     def _send(self, session: requests.Session, request: Request) -> Response:
         adapter = session.get_adapter(request.url)
         assert isinstance(adapter, WatchedAdapter)  # noqa: S101  (both sessions are ours)
-        adapter.forget()
         sent_at = self._clock()
-        deadline = time.monotonic() + self.timeout
         try:
-            with session.request(
-                request.method,
-                request.url,
-                params=request.params,
-                json=request.json,
-                data=request.form,
-                headers=dict(request.headers),
-                timeout=self.timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                body = _read_body(answer, deadline)
-        except requests.RequestException as error:
-            if adapter.bytes_left():
-                raise no_answer(request, error) from None
-            raise unreachable(request, error) from None
-        except (UnicodeError, ValueError):
+            with (
+                adapter.watching(self.timeout) as watch,
+                session.request(
+                    request.method,
+                    request.url,
+                    params=request.params,
+                    json=request.json,
+                    data=request.form,
+                    headers=dict(request.headers),
+                    timeout=self.timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
+                body = _read_body(answer, watch)
+        except (requests.RequestException, ValueError) as error:
+            if watch.left:
+                late = watch.late or isinstance(error, requests.Timeout)
+                raise no_answer(request, late=late) from None
+            if isinstance(error, requests.RequestException) and not isinstance(
+                error, requests.exceptions.InvalidHeader
+            ):
+                raise unreachable(request, error) from None
             raise ConfigurationError(
                 "a credential contains a character that cannot be sent",
                 next_step="Check the settings of {connection}.",
@@ -187,6 +193,8 @@ def _session(adapter: WatchedAdapter) -> requests.Session:
     session.mount("http://", adapter)
     # Says that there is no other authentication, lest one be read from ~/.netrc.
     session.auth = _unchanged
+    # One session serves many connections: nothing that one answer sets goes with another's request.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update(
         {
             "Accept": "application/json",
@@ -202,7 +210,7 @@ def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _read_body(answer: requests.Response, deadline: float) -> bytes:
+def _read_body(answer: requests.Response, watch: Watch) -> bytes:
     body = bytearray()
     for chunk in answer.iter_content(65_536):
         body += chunk
@@ -211,6 +219,6 @@ def _read_body(answer: requests.Response, deadline: float) -> bytes:
                 f"TikTok's answer is larger than {BODY_LIMIT // 1_000_000} MB",
                 next_step="Run again; if it stays so, tell the maintainers.",
             )
-        if time.monotonic() > deadline:
-            raise requests.Timeout
+    if watch.late:
+        raise requests.Timeout  # what there is of it may look whole
     return bytes(body)

@@ -27,6 +27,9 @@ _TOO_MANY_IDS = "40011"
 #: The sandbox does not have the endpoint, the parameter or the account.
 _NOT_IN_SANDBOX = {"40008", "40009", "40013", "40014"}
 
+#: Seconds since the epoch; what is later is no date.
+_YEAR_10000 = 253_402_300_800
+
 
 class NotOffered(PermissionMissing):
     """TikTok does not offer these data to this token."""
@@ -71,7 +74,7 @@ def _details(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **details,
         "balance": _as_number(row.get("balance")),
-        "create_time": rfc3339(_as_number(row.get("create_time"))),
+        "create_time": rfc3339(_as_moment(row.get("create_time"))),
     }
 
 
@@ -87,6 +90,11 @@ def _as_number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if number is not None and abs(number) < 1e12 else None
+
+
+def _as_moment(value: object) -> float | None:
+    number = _as_number(value)
+    return number if number is not None and 0 <= number < _YEAR_10000 else None
 
 
 def _not_offered(error: RequestRefused | PermissionMissing) -> NotOffered:

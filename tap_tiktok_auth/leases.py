@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 #: Seconds that a lease outlives the longest request, so that it cannot end while one is under way
 #: even if it could not be renewed.
 GRACE = 60.0
+#: A lease that was taken or renewed within so many seconds need not be renewed before a request.
+RECENT = GRACE / 2
 
 
 class Leases:
@@ -34,6 +37,7 @@ class Leases:
         self.ttl = request_timeout + GRACE
         self._store = store
         self._held: dict[str, str] = {}
+        self._renewed_at: dict[str, _Moment] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._heart: threading.Thread | None = None
@@ -48,6 +52,7 @@ class Leases:
         """Renew the lease of a connection from time to time during the block."""
         with self._lock:
             self._held[holder] = name
+            self._renewed_at[holder] = _Moment()
             if self._heart is None:
                 self._heart = threading.Thread(
                     target=self._beat, name="tiktok-auth leases", daemon=True
@@ -57,17 +62,21 @@ class Leases:
             yield
         finally:
             with self._lock:
-                del self._held[holder]
+                del self._held[holder], self._renewed_at[holder]
 
     def confirm(self, name: str, holder: str) -> None:
-        """Renew a lease right before a request is sent under it.
+        """Make sure, right before a request is sent under a lease, that the lease outlives it.
 
         Raises:
             TryAgainLater: The lease is not ours any more, so nothing may be sent.
             StoreError: The store does not answer, so nothing may be sent.
         """
+        now = _Moment()
+        if now.since(self._renewed_at[holder]) < RECENT:
+            return
         if not self._store.renew(name, holder, self.ttl):
             raise TryAgainLater("another process took over", next_step="Run again.")
+        self._renewed_at[holder] = now
 
     def _beat(self) -> None:
         while True:
@@ -82,6 +91,17 @@ class Leases:
                     self._store.renew(name, holder, self.ttl)
                 except StoreError:
                     continue  # the next beat may reach it; `confirm` guards what is sent
+
+
+class _Moment:
+    """A moment by two clocks: one does not jump, the other goes on while the machine sleeps."""
+
+    def __init__(self) -> None:
+        self._steady, self._wall = time.monotonic(), time.time()
+
+    def since(self, earlier: _Moment) -> float:
+        """Return the seconds since another moment, by the clock that counts more."""
+        return max(self._steady - earlier._steady, abs(self._wall - earlier._wall))
 
 
 def machine() -> str:

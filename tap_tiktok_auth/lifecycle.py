@@ -107,7 +107,12 @@ def starts_new_chain(record: Record | None, wish: Wish) -> bool:
         return record.seed_hash != wish.seed_hash or (
             record.token is None and record.status != "revoked"
         )
-    return wish.seed_hash != record.seed_hash and wish.seed_hash not in record.spent_seeds
+    if wish.seed_hash == record.seed_hash or wish.seed_hash in record.spent_seeds:
+        return False
+    # One that TikTok refused is told of until something else has worked; then it is as good as
+    # taken: it stands between nobody and a token.
+    refused = wish.seed_attempt in record.spent_seeds
+    return not refused or _was_refused(record.attempt, wish.seed_attempt)
 
 
 def _is_replaced(record: Record, wish: Wish) -> bool:
@@ -129,6 +134,13 @@ def needs_renewal(token: Token, wish: Wish) -> bool:
     if token.state(wish.now, wish.margin) != "fresh":
         return True
     return token.expires_at is not None and token.expires_at - wish.now < wish.min_lifetime
+
+
+def can_renew(record: Record, now: float) -> bool:
+    """Whether another token can be had without a person."""
+    if record.token is None:
+        return False
+    return record.token.can_refresh(now) or record.obtained_by == "client_credentials"
 
 
 def _start(record: Record | None, wish: Wish) -> Step:
@@ -155,7 +167,7 @@ def _continue(record: Record, token: Token, wish: Wish) -> Step:
         return Step("stop", _ended(record, token)) if expired else Step("use")
     if not token.can_refresh(wish.now) and not wish.force:
         return Step("stop", _consent_over(token)) if expired else Step("use", _consent_over(token))
-    if _was_refused(record.attempt, wish.refresh_attempt) and not wish.force:
+    if wish.refresh_attempt in record.spent_seeds and not wish.force:
         error = _remembered(record, "TikTok refused the refresh token")
         return Step("stop" if expired else "use", error)
     return Step("refresh")

@@ -27,7 +27,11 @@ def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
     app = report.connection.app
     granted = None
     if report.connection.api == "marketing" and record is not None:
-        granted = sum(seen.lost_at is None for seen in store.advertisers(record.name))
+        chosen = report.connection.advertiser_ids
+        granted = sum(
+            seen.lost_at is None and (not chosen or seen.advertiser_id in chosen)
+            for seen in store.advertisers(record.name)
+        )
     return {
         "connection": report.connection.name,
         "api": report.connection.api,

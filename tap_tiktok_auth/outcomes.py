@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
-    ConfigurationError,
     GrantRejected,
     Interrupted,
     NoAnswer,
     TikTokAuthError,
-    TryAgainLater,
 )
-from tap_tiktok_auth.lifecycle import LOGIN, as_time
+from tap_tiktok_auth.lifecycle import LOGIN, as_time, can_renew
 from tap_tiktok_auth.records import Attempt, Event, Failure, Record
 from tap_tiktok_auth.tokens import token_from_grant
 
@@ -50,9 +48,12 @@ def after_grant(
     new_chain = obtained_by is not None
     previous = None if new_chain else record.token
     token = token_from_grant(grant, sent_at, previous, long_term=long_term)
+    # An access token alone is not used up; with a refresh token it is, once that was sent.
+    seed = seed_hash if new_chain else record.seed_hash
+    uses_up = obtained_by not in {"access_token", "client_credentials"}
     spent = record.spent_seeds
-    if seed_hash and obtained_by in {"auth_code", "refresh_token"} and seed_hash not in spent:
-        spent = (*spent, seed_hash)
+    if seed and uses_up and seed not in spent:
+        spent = (*spent, seed)
     known_scopes = None if new_chain else record.scopes
     return replace(
         record,
@@ -86,34 +87,69 @@ def after_refusal(
         action: What was tried.
     """
     if isinstance(error, Interrupted):
-        return replace(record, attempt=None), ()
-    renewal = action == "refresh"
-    works = renewal and record.token is not None and record.token.state(now, 0) != "expired"
+        return record, ()
+    renewal = is_renewal(record, action)
+    works = still_works(record, action, now)
+    earlier = record.attempt if _is_unanswered(record.attempt, attempt) else None
     status: Status
     events: tuple[EventName, ...]
     outcome: Attempt | None = None
+    spent = record.spent_seeds
     if isinstance(error, NoAnswer):
         status, events = "unconfirmed", ("unconfirmed",)
         outcome = Attempt(attempt, now, "unconfirmed")
-    elif isinstance(error, TryAgainLater | ConfigurationError):
-        status = "refresh_failing" if renewal else "pending"
-        events = ("refresh_failed",) if renewal else ()
-    else:
+    elif isinstance(error, AuthorizationRequired):
         status = "refresh_failing" if works else "reauthorization_required"
         failed: tuple[EventName, ...] = ("refresh_failed",) if renewal else ()
         ended: tuple[EventName, ...] = () if works else ("reauthorization_required",)
         events = failed + ended
         if isinstance(error, GrantRejected):
             outcome = Attempt(attempt, now, "refused")
+            spent = spent if attempt in spent else (*spent, attempt)
+    else:
+        # The credential is as good as before: what became of an earlier attempt is still open.
+        status = "refresh_failing" if renewal else "pending"
+        status, outcome = ("unconfirmed", earlier) if earlier else (status, None)
+        events = ("refresh_failed",) if renewal else ()
     failure = Failure(error.cause, now, error.code)
     changed = replace(
         record,
         status=status,
+        spent_seeds=spent,
         attempt=outcome,
         failure=failure,
         request_id=error.request_id or record.request_id,
     )
     return changed, events
+
+
+def is_renewal(record: Record, action: Action) -> bool:
+    """Whether the action replaces a token of the same chain."""
+    return record.token is not None and action in {"refresh", "client_token"}
+
+
+def still_works(record: Record, action: Action, now: float) -> bool:
+    """Whether there is a token to use on although its renewal failed."""
+    token = record.token
+    return token is not None and is_renewal(record, action) and token.state(now, 0) != "expired"
+
+
+def after_stop(
+    record: Record, error: TikTokAuthError, now: float
+) -> tuple[Record, tuple[EventName, ...]]:
+    """Return the record, and what to note, once no token was to be had, or it was not confirmed.
+
+    A token whose end came by the clock alone gets its status here: nothing was sent.
+    """
+    if isinstance(error, Interrupted):
+        return record, ()
+    failure = Failure(error.cause, now, error.code)
+    ended = record.token is not None and record.token.state(now, 0) == "expired"
+    settled = record.status in {"reauthorization_required", "revoked"}
+    if ended and not settled and isinstance(error, AuthorizationRequired):
+        over = replace(record, status="reauthorization_required", failure=failure)
+        return over, ("reauthorization_required",)
+    return (replace(record, failure=failure) if record.status == "active" else record), ()
 
 
 def lost_answer(record: Record) -> Record:
@@ -136,7 +172,7 @@ def explain_loss(record: Record, error: TikTokAuthError, attempt: str) -> TikTok
     that still works, is gone.
     """
     earlier = record.attempt
-    if earlier is None or earlier.outcome != "unconfirmed" or earlier.key != attempt:
+    if earlier is None or not _is_unanswered(earlier, attempt):
         return error
     if not isinstance(error, AuthorizationRequired):
         return error
@@ -147,18 +183,21 @@ def explain_loss(record: Record, error: TikTokAuthError, attempt: str) -> TikTok
     return type(error)(cause, next_step=LOGIN, code=error.code, request_id=error.request_id)
 
 
+def _is_unanswered(attempt: Attempt | None, key: str) -> bool:
+    return attempt is not None and attempt.outcome == "unconfirmed" and attempt.key == key
+
+
 def after_rejection(record: Record, error: TikTokAuthError, now: float) -> Record:
     """Return the record once TikTok refused its access token in use.
 
-    A token that can be refreshed is given up. One that cannot is kept: nothing replaces it, and
+    A token that can be renewed is given up. One that cannot is kept: nothing replaces it, and
     TikTok is asked about it again by the next run.
     """
-    token = record.token
-    refreshable = token is not None and token.can_refresh(now)
+    token, renewable = record.token, can_renew(record, now)
     return replace(
         record,
-        token=token.ended(now) if token and refreshable else token,
-        status=record.status if refreshable else "reauthorization_required",
+        token=token.ended(now) if token and renewable else token,
+        status=record.status if renewable else "reauthorization_required",
         failure=Failure(error.cause, now, error.code),
         request_id=error.request_id or record.request_id,
     )

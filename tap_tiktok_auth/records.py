@@ -75,8 +75,8 @@ class Record:
         app_secret: The app secret that came with a login.
         redirect_uri: The callback address that came with a login.
         seed_hash: Keyed hash of the seed that the chain started from; None after a login.
-        spent_seeds: Keyed hashes of all seeds that TikTok has taken; they never start a chain
-            again.
+        spent_seeds: Keyed hashes of all seeds that TikTok has taken, and the keys of all attempts
+            that it refused; they are never sent again.
         status: How the connection is.
         obtained_by: How the chain started.
         subject_id: Whom the token speaks for.

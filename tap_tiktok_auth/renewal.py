@@ -11,6 +11,7 @@ from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
     ConfigurationError,
+    NoAnswer,
     PermissionMissing,
     StoreError,
     StoreUnavailable,
@@ -177,6 +178,9 @@ def _import_access_token(
         if seed.refresh_token is None:
             raise
         return None
+    except NoAnswer as error:
+        # Nothing was spent by asking, so there is nothing to be unsure about.
+        raise TryAgainLater(error.cause, next_step=error.next_step) from None
     return Grant(
         access_token=seed.access_token,
         refresh_token=seed.refresh_token,
@@ -268,15 +272,15 @@ def _remember_failure(renewal: Renewal, error: TikTokAuthError, store: Store) ->
     changed, names = outcomes.after_refusal(
         record, error, now, attempt=renewal.attempt, action=action
     )
-    token = record.token.access_token if record.token and action == "refresh" else None
+    renewed = record.token if outcomes.is_renewal(record, action) else None
+    token = renewed.access_token if renewed else None
     fingerprint = store.fingerprint(token)
     events = outcomes.token_events(names, changed, before=fingerprint, error=error)
     try:
         store.commit(changed, renewal.holder, events=(*_loss_events(renewal), *events))
     except StoreError as failed:
         log.warning("%s", failed)
-    works = record.token is not None and record.token.state(now, 0) != "expired"
-    if action == "refresh" and works:
+    if outcomes.still_works(record, action, now):
         return Outcome(changed, error)
     raise error
 

@@ -111,8 +111,15 @@ class SingleFlight:
     def _carry_out(
         self, connection: Connection, record: Record, holder: str, plan: _Plan, ask: Ask
     ) -> Outcome:
+        refreshes = plan.step.action == "refresh"
+        owner = replace(
+            connection,
+            app=self._app_for(plan.step, connection, record),
+            # A refresh token belongs to the token system that gave it, whatever the config says.
+            api=record.api if refreshes else connection.api,
+        )
         renewal = Renewal(
-            connection=replace(connection, app=self._app_for(plan.step, connection, record)),
+            connection=owner,
             record=plan.found or record,
             action=plan.step.action,
             attempt=plan.attempt,
@@ -127,7 +134,7 @@ class SingleFlight:
                 renewal,
                 store=self._store,
                 client=self._client,
-                api=self._api(connection),
+                api=self._api(owner),
                 confirm=lambda: self._leases.confirm(connection.name, holder),
                 stop=self._stop,
             )

@@ -141,15 +141,18 @@ class TapTikTokAuth(Tap):
         mine = {report.connection.name for report in self.reports}
         return {record.name for record in self.broker.store.records()} - mine
 
-    def finish(self) -> None:
-        """Close the store, and fail if a connection failed and `on_error` says so.
+    def close(self) -> None:
+        """Close the store and the connections to TikTok, if they were opened."""
+        resources: ExitStack | None = self.__dict__.get("_resources")
+        if resources is not None:
+            resources.close()
+
+    def judge(self) -> None:
+        """Fail if a connection failed and `on_error` says so.
 
         Raises:
             SystemExit: With code 1.
         """
-        resources: ExitStack | None = self.__dict__.get("_resources")
-        if resources is not None:
-            resources.close()
         failed = self.__dict__.get("_failed")
         if failed and self.settings.on_error == "fail":
             self.logger.error(
@@ -226,9 +229,12 @@ class TapTikTokAuth(Tap):
             parse_env_config=options["config"].parse_env,
         )
         try:
+            if any(stream.selected for stream in tap.streams.values()):
+                _ = tap.reports  # ahead of the SDK's sync, which has its own words for errors
             tap.sync_all()
         finally:
-            tap.finish()
+            tap.close()
+        tap.judge()
 
 
 def _json(file: IO[str] | None, what: str) -> dict[str, Any] | None:

@@ -1,12 +1,15 @@
-"""Knowing whether a request has left this machine.
+"""Knowing whether a request has left this machine, and ending it when its time is over.
 
-That decides whether a single-use credential may be sent again: `requests` alone does not tell a
-TLS handshake that failed from an answer that broke off.
+The first decides whether a single-use credential may be sent again: `requests` alone does not tell
+a TLS handshake that failed from an answer that broke off. The second is what its timeout is not:
+that begins anew with every byte that trickles in.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,11 +22,47 @@ from urllib3.exceptions import NameResolutionError
 from tap_tiktok_auth.errors import NoAnswer, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_tiktok_auth.apis.messages import Request
 
 
+class Watch:
+    """What is known of one request that is under way.
+
+    Attributes:
+        left: Whether a byte of it has left.
+        late: Whether it was cut off because its time was over.
+    """
+
+    def __init__(self) -> None:
+        self.left = False
+        self.late = False
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    def leaves_by(self, way: socket.socket | None) -> None:
+        """Note that the request leaves now by the socket *way*."""
+        with self._lock:
+            self.left = True
+            self._socket = way
+
+    def cut_off(self) -> None:
+        """End the request: who waits for its answer sees the connection end."""
+        with self._lock:
+            self.late = True
+            if self._socket is not None:
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def over(self) -> None:
+        """Let go of the socket, which may serve another request now."""
+        with self._lock:
+            self._socket = None
+
+
 class WatchedAdapter(HTTPAdapter):
-    """A transport that notes, for each thread, when the first byte of a request leaves.
+    """A transport that watches, for each thread, the request that is under way.
 
     Args:
         connections: How many connections are kept open.
@@ -33,13 +72,18 @@ class WatchedAdapter(HTTPAdapter):
         self._thread = threading.local()
         super().__init__(pool_maxsize=connections, max_retries=0)
 
-    def forget(self) -> None:
-        """Forget about former requests of this thread."""
-        self._thread.left = False
-
-    def bytes_left(self) -> bool:
-        """Whether a byte of this thread's request has left."""
-        return bool(getattr(self._thread, "left", False))
+    @contextmanager
+    def watching(self, seconds: float) -> Iterator[Watch]:
+        """Watch this thread's request during the block, and cut it off after *seconds*."""
+        watch = self._thread.watch = Watch()
+        timer = threading.Timer(seconds, watch.cut_off)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield watch
+        finally:
+            timer.cancel()
+            watch.over()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102, ANN401
         super().init_poolmanager(*args, **kwargs)
@@ -76,19 +120,21 @@ class _Watched:
     auto_open: Any
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
-        self.watched.left = False  # what a proxy was told is not the request
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self.watched.watch.left = False  # what a proxy was told is not the request
 
     def send(self, data: Any) -> None:  # noqa: ANN401
         if self.sock is None and self.auto_open:
             self.connect()
-        self.watched.left = True
+        self.watched.watch.leaves_by(self.sock)
         super().send(data)  # type: ignore[misc]
 
 
-def no_answer(request: Request, error: Exception) -> NoAnswer:
+def no_answer(request: Request, *, late: bool) -> NoAnswer:
     """Return the error of a request that left and was not answered."""
-    problem = "did not answer in time" if isinstance(error, requests.Timeout) else "broke off"
+    problem = "did not answer in time" if late else "broke off"
     return NoAnswer(f"{_host(request)} {problem}", next_step="Run again later.")
 
 

@@ -35,10 +35,12 @@ class PostgresServer:
 
     Args:
         folder: An empty folder that the server's user can reach.
+        durable: Whether commits survive the end of the machine, too; tests do not need that.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self._durable = durable
+        self.folder = folder
         self._user: dict[str, Any] = {}
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root.
@@ -62,17 +64,17 @@ class PostgresServer:
         """Start the server and wait until it takes connections."""
         settings = {
             "listen_addresses": "127.0.0.1",
-            "unix_socket_directories": str(self._folder),
+            "unix_socket_directories": str(self.folder),
             "max_connections": "150",
             "shared_buffers": "32MB",
-            "fsync": "off",  # what is tested survives the server's end, not the machine's
+            "fsync": "on" if self._durable else "off",
         }
         options = [part for pair in settings.items() for part in ("-c", "=".join(pair))]
-        log = (self._folder / "log").open("ab")
+        log = (self.folder / "log").open("ab")
         self._guard = subprocess.Popen(
             ["/bin/sh", "-c", _GUARD, "sh", str(self._bin / "postgres"),
              "-D", str(self._data), "-p", str(self.port), *options],
-            stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder, **self._user,
+            stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self.folder, **self._user,
         )  # fmt: skip
         log.close()
         deadline = time.monotonic() + _DEADLINE
@@ -110,10 +112,10 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> str:
         done = subprocess.run(
             [str(self._bin / program), *arguments],
-            capture_output=True, text=True, check=False, cwd=self._folder, **self._user,
+            capture_output=True, text=True, check=False, cwd=self.folder, **self._user,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return str(done.stdout)
 
     def _programs(self) -> Path:
         """Return the folder of the programs, copied if the server's user cannot reach them."""
@@ -126,7 +128,7 @@ class PostgresServer:
         try:
             subprocess.run([programs / "postgres", "-V"], check=True, stdout=-1, **self._user)
         except (OSError, subprocess.CalledProcessError):
-            copy = self._folder / "programs"
+            copy = self.folder / "programs"
             for part in (programs.parent, package.with_name(f"{package.name}.libs")):
                 shutil.copytree(part, copy / part.relative_to(package.parent), symlinks=True)
             return copy / programs.relative_to(package.parent)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LONGEST_LIFETIME = 20 * 365 * 86_400
 
 _PARTIALLY_SUCCESSFUL = 20001
+_LARGEST_CODE = 99_999_999
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
@@ -51,6 +52,8 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
         _not_understood(response, "has no return code")
     if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
         _not_understood(response, "has a return code that is no number")
+    if code is not None and abs(code) > _LARGEST_CODE:
+        _not_understood(response, "has an impossible return code")
     if code not in {None, 0, _PARTIALLY_SUCCESSFUL}:
         message = clean(envelope.get("message") or "", response.request.secrets)
         raise business_error(

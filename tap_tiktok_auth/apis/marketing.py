@@ -135,6 +135,8 @@ class MarketingApi(LongTermBusinessApi):
         data = answers.business_data(response, long_term=True)
         if response.request.url.endswith("/user/info/"):
             return Identity(subject_id=answers.identifier(response, data, "core_user_id"))
+        if data.get("list") is None:
+            return Identity()  # an answer without a list is not one that says "none"
         found: dict[str, Advertiser] = {}
         for item in answers.objects(response, data.get("list")):
             advertiser_id = answers.identifier(response, item, "advertiser_id")

@@ -6,20 +6,45 @@ at once.
 
 from __future__ import annotations
 
+import errno
 import importlib
-from typing import TYPE_CHECKING
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from click.shell_completion import CompletionItem
+
+#: Exit code after Ctrl-C, as a shell has it.
+EXIT_INTERRUPTED = 130
+
 #: The commands: module in this package, attribute, one line of help.
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
+    "login": ("login", "login", "Let a person consent, and keep the tokens."),
     "token": ("token", "token", "Print a fresh access token."),
+    "exec": ("exec", "exec_command", "Run a command with fresh tokens in its environment."),
     "status": ("status", "status", "Show how the connections are."),
-    "simulate": ("simulate", "simulate", "Run a simulated TikTok on this machine."),
+    "refresh": ("refresh", "refresh", "Refresh the tokens that are due."),
+    "events": ("events", "events", "Show what happened to the tokens."),
+    "doctor": ("doctor", "doctor", "Check config, key, store and the way to TikTok."),
+    "revoke": ("revoke", "revoke", "End a connection's token at TikTok."),
+    "forget": ("forget", "forget", "Remove a connection from the token store."),
+    "store": ("store", "store", "Change the store's key, copy it to another database."),
     "keygen": ("keygen", "keygen", "Print a new key for a token store."),
+    "simulate": ("simulate", "simulate", "Run a simulated TikTok on this machine."),
+    "completion": ("completion", "completion", "Print the completion script of a shell."),
+}
+
+#: The commands of the table as the help groups them.
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "Connect": ("login", "revoke", "forget"),
+    "Use": ("token", "exec"),
+    "Look after": ("status", "refresh", "events", "doctor"),
+    "Set up": ("keygen", "store", "completion", "simulate"),
 }
 
 
@@ -42,10 +67,48 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any."""
+        """Write the list of commands, in groups, without importing any."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
+        width = max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                known = [name for name in names if name in COMMANDS]
+                formatter.write_dl([(name.ljust(width), COMMANDS[name][2]) for name in known])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands without importing any."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  (in completion only)
+
+        return [
+            CompletionItem(name, help=about)
+            for name, (_, _, about) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ] + click.Command.shell_complete(self, ctx, incomplete)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (as click has it)
+        """Run a command; whatever ends it, the person sees no traceback."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            sys.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly when nobody reads its output any more
+            self._unexpected(error)
+        except Exception as error:  # noqa: BLE001  (its text might hold a secret)
+            self._unexpected(error)
+
+    def _unexpected(self, error: Exception) -> None:
+        """Tell of a failure that no command expects; logging masks secrets in the traceback."""
+        logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)
+        click.echo(
+            f"tiktok-auth: an unexpected {type(error).__name__}. See where with:"
+            " TAP_TIKTOK_AUTH_LOGLEVEL=DEBUG",
+            err=True,
+        )
+        sys.exit(1)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,5 +122,5 @@ def main() -> None:
     Get a token, look at it, use it:
       tiktok-auth login acme
       tiktok-auth status
-      curl -H "Access-Token: $(tiktok-auth token acme)" https://business-api.tiktok.com/...
+      curl -H "Access-Token: $(tiktok-auth token acme)" "$URL"
     """  # noqa: D301  (click's mark for text that keeps its lines)

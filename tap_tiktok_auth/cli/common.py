@@ -18,7 +18,7 @@ from tap_tiktok_auth.redaction import Redactor, install
 from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.connections import Config
@@ -37,6 +37,8 @@ config_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask first.")
 
 
 def load(config_paths: tuple[str, ...]) -> Config:
@@ -94,6 +96,31 @@ def tell(line: str) -> None:
 def print_json(value: object) -> None:
     """Print JSON on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_json_list(values: Iterable[object]) -> None:
+    """Print values as a JSON list on stdout, holding one of them at a time."""
+    before = "["
+    for value in values:
+        click.echo(f"{before}\n{json.dumps(value, ensure_ascii=False)}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only if a person says so, unless *yes* says it already.
+
+    Raises:
+        click.UsageError: There is nobody to ask.
+        click.exceptions.Exit: The answer is no; exit code 1.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask on; to go on without asking: --yes")
+    if not click.confirm(question, err=True):
+        tell("nothing was changed")
+        raise click.exceptions.Exit(EXIT_ERROR)
 
 
 def _set_up_logging(values: dict[str, Any]) -> None:

@@ -13,5 +13,8 @@ def keygen() -> None:
 
     Give the same key to every machine that shares the store, as TAP_TIKTOK_AUTH_TOKEN_STORE_KEY.
     Without it the stored tokens cannot be read.
-    """
+
+    \b
+      export TAP_TIKTOK_AUTH_TOKEN_STORE_KEY="$(tiktok-auth keygen)"
+    """  # noqa: D301  (click's mark for text that keeps its lines)
     click.echo(new_key())

@@ -69,7 +69,8 @@ def write(store: Store, record: Record) -> Path:
 def take_in(store: Store) -> int:
     """Store what earlier runs had to leave in files, and delete the files.
 
-    Files that are not this store's, or that its key does not open, stay where they are.
+    Files that are not this store's, that its key does not open, or that it is too far behind,
+    stay where they are.
 
     Returns:
         How many tokens were saved.
@@ -85,6 +86,8 @@ def take_in(store: Store) -> int:
             if store.commit(record, None):
                 log.warning("connection %s: took in the token kept in %s", record.name, file)
                 saved += 1
+            elif _may_still_be_needed(store, record):
+                continue
             file.unlink(missing_ok=True)
     return saved
 
@@ -95,6 +98,12 @@ def _read(store: Store, file: Path) -> Record | None:
         return rows.to_record(tuple(payload["columns"].values()), store.cipher)
     except (TikTokAuthError, OSError, ValueError, KeyError):
         return None
+
+
+def _may_still_be_needed(store: Store, record: Record) -> bool:
+    """Whether the store is behind a file, because it was restored from an older backup."""
+    current = store.read(record.name)
+    return current is not None and current.generation < record.generation
 
 
 def _is_ours(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.errors import StoreError
-from tap_tiktok_auth.store import audit, logins, rows, sightings
+from tap_tiktok_auth.store import audit, connections, logins, rows, sightings
 from tap_tiktok_auth.store.contract import Claim, Snapshot, Store
 from tap_tiktok_auth.store.keyring import Keyring
 
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.store.contract import Sighting
     from tap_tiktok_auth.store.crypto import Cipher
     from tap_tiktok_auth.store.database import Cursor, Database
-
-_SELECT = f"SELECT {', '.join(rows.COLUMNS)} FROM connections"  # noqa: S608  (own constants)
-_INSERT = (
-    f"INSERT INTO connections ({', '.join(rows.COLUMNS)})"  # noqa: S608
-    f" VALUES ({', '.join('?' * len(rows.COLUMNS))}) ON CONFLICT (name) DO "
-)
-_INSERT_NEW = _INSERT + "NOTHING"
-_UPSERT = (
-    _INSERT
-    + "UPDATE SET "
-    + ", ".join(f"{column} = excluded.{column}" for column in rows.COLUMNS if column != "name")
-)
 
 
 class SqlStore(Store):
@@ -64,12 +52,12 @@ class SqlStore(Store):
 
     def read(self, name: str) -> Record | None:  # noqa: D102
         with self._database.reading() as cursor:
-            row = _select(cursor, name)
+            row, _, _ = connections.select(cursor, name)
         return None if row is None else self._opened(row)
 
     def records(self) -> list[Record]:  # noqa: D102
         with self._database.reading() as cursor:
-            found = _select_all(cursor)
+            found = connections.every(cursor)
         return [self._opened(row) for row in found]
 
     def claim(  # noqa: D102
@@ -81,24 +69,27 @@ class SqlStore(Store):
         *,
         dead: str | None = None,
     ) -> Claim:
+        free = {None, dead}
+        with self._database.reading() as cursor:  # so that those who wait write nothing
+            row, current = self._held(cursor, name)
+        if row is not None and current not in free:
+            return Claim("busy", self._opened(row), current)
         with self._database.writing() as cursor:
             key = self._lock(cursor, name)
-            now = self.now()
-            row = _select(cursor, name)
+            row, current = self._held(cursor, name)
             record = None if row is None else self._opened(row)
-            current, until = _lease(cursor, name)
-            if current not in {None, dead} and until > now:
+            if current not in free:
                 return Claim("busy", record, current)
             prepared = prepare(record)
             if prepared is None:
                 return Claim("declined", record)
             sealed = tuple(self._sealed(prepared, key).values())
-            cursor.execute(_INSERT_NEW if row is None else _UPSERT, sealed)
+            cursor.execute(connections.INSERT_NEW if row is None else connections.UPSERT, sealed)
             if cursor.rowcount != 1:  # another process was faster to insert it
                 return Claim("busy", None)
             cursor.execute(
                 "UPDATE connections SET lease_holder = ?, lease_until = ? WHERE name = ?",
-                (holder, now + ttl, name),
+                (holder, self.now() + ttl, name),
             )
         return Claim("held", prepared)
 
@@ -112,7 +103,7 @@ class SqlStore(Store):
 
     def release(self, name: str, holder: str) -> None:  # noqa: D102
         with self._database.writing() as cursor:
-            _release(cursor, name, holder)
+            connections.release(cursor, name, holder)
 
     def commit(  # noqa: D102
         self,
@@ -124,17 +115,16 @@ class SqlStore(Store):
     ) -> bool:
         with self._database.writing() as cursor:
             columns = self._sealed(record, self._lock(cursor, record.name))
-            row = _select(cursor, record.name)
-            current, _ = _lease(cursor, record.name)
+            row, current = connections.select(cursor, record.name)[:2]
             generation = 0 if row is None else row[rows.COLUMNS.index("generation")]
             next_tokens = generation == record.generation - 1
             under_lease = generation == record.generation and holder == current is not None
             if not (next_tokens or under_lease):
                 # A commit that was carried out, but whose confirmation was lost, is repeated.
-                return row is not None and _same(row, columns)
-            cursor.execute(_UPSERT, tuple(columns.values()))
+                return row is not None and connections.same(row, columns)
+            cursor.execute(connections.UPSERT, tuple(columns.values()))
             if holder is not None:
-                _release(cursor, record.name, holder)
+                connections.release(cursor, record.name, holder)
             self._note(cursor, record.name, events, sighting)
         return True
 
@@ -202,7 +192,7 @@ class SqlStore(Store):
 
     def rotate_key(self, cipher: Cipher) -> int:  # noqa: D102
         with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
-            records = [rows.to_record(row, cipher) for row in _select_all(cursor)]
+            records = [rows.to_record(row, cipher) for row in connections.every(cursor)]
             for record in records:
                 cursor.execute(
                     "UPDATE connections SET payload = ? WHERE name = ?",
@@ -215,7 +205,7 @@ class SqlStore(Store):
 
     def snapshot(self) -> Snapshot:  # noqa: D102
         with self._database.writing(exclusive=True) as cursor:
-            records = tuple(self._opened(row) for row in _select_all(cursor))
+            records = tuple(self._opened(row) for row in connections.every(cursor))
             return Snapshot(
                 hash_key=self._keys.hash_key,
                 records=records,
@@ -225,19 +215,12 @@ class SqlStore(Store):
 
     def restore(self, snapshot: Snapshot) -> None:  # noqa: D102
         with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
-            cursor.execute(
-                "SELECT (SELECT count(*) FROM connections) + (SELECT count(*) FROM events)"
-            )
-            if cursor.fetchone()[0]:
-                raise StoreError(
-                    f"the token store {self.location} is not empty",
-                    next_step="Copy into a new, empty store.",
-                )
+            self._refuse_unless_empty(cursor)
             self._keys.sealing_key(cursor)  # a key that was changed meanwhile is loaded
             self._keys.put_hash_key(cursor, snapshot.hash_key)
             for record in snapshot.records:
                 sealed = self._sealed(record, self.cipher.primary)
-                cursor.execute(_UPSERT, tuple(sealed.values()))
+                cursor.execute(connections.UPSERT, tuple(sealed.values()))
                 sightings.put(cursor, record.name, snapshot.advertisers[record.name])
             audit.insert(cursor, snapshot.events)
 
@@ -245,6 +228,14 @@ class SqlStore(Store):
         self._database.close()
 
     # Within a transaction
+
+    def _refuse_unless_empty(self, cursor: Cursor) -> None:
+        cursor.execute("SELECT (SELECT count(*) FROM connections) + (SELECT count(*) FROM events)")
+        if cursor.fetchone()[0]:
+            raise StoreError(
+                f"the token store {self.location} is not empty",
+                next_step="Copy into a new, empty store.",
+            )
 
     def _lock(self, cursor: Cursor, name: str) -> str:
         """Lock a connection's row, if there is one, and return the key to seal it with.
@@ -254,6 +245,11 @@ class SqlStore(Store):
         """
         cursor.execute("UPDATE connections SET name = name WHERE name = ?", (name,))
         return self._keys.sealing_key(cursor)
+
+    def _held(self, cursor: Cursor, name: str) -> tuple[tuple[Any, ...] | None, str | None]:
+        """Return a connection's row, and who holds its lease at this moment."""
+        row, holder, until = connections.select(cursor, name)
+        return row, holder if until > self.now() else None
 
     def _opened(self, row: tuple[Any, ...]) -> Record:
         return self._keys.opening(lambda cipher: rows.to_record(row, cipher))
@@ -267,34 +263,3 @@ class SqlStore(Store):
         now = self.now()
         seen = sightings.record(cursor, name, sighting, now) if sighting else ()
         audit.append(cursor, (*events, *seen), now)
-
-
-def _select(cursor: Cursor, name: str) -> tuple[Any, ...] | None:
-    cursor.execute(f"{_SELECT} WHERE name = ?", (name,))
-    row = cursor.fetchone()
-    return None if row is None else tuple(row)
-
-
-def _select_all(cursor: Cursor) -> list[tuple[Any, ...]]:
-    cursor.execute(f"{_SELECT} ORDER BY name")
-    return [tuple(row) for row in cursor.fetchall()]
-
-
-def _lease(cursor: Cursor, name: str) -> tuple[str | None, float]:
-    cursor.execute("SELECT lease_holder, lease_until FROM connections WHERE name = ?", (name,))
-    holder, until = cursor.fetchone() or (None, None)
-    return holder, until or 0.0
-
-
-def _release(cursor: Cursor, name: str, holder: str) -> None:
-    cursor.execute(
-        "UPDATE connections SET lease_holder = NULL, lease_until = NULL"
-        " WHERE name = ? AND lease_holder = ?",
-        (name, holder),
-    )
-
-
-def _same(row: tuple[Any, ...], columns: dict[str, Any]) -> bool:
-    """Whether a row has just these columns; sealed texts differ each time."""
-    stored = dict(zip(rows.COLUMNS, row, strict=True))
-    return all(stored[name] == value for name, value in columns.items() if name != "payload")

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -89,8 +89,9 @@ class SQLite(Database):
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    cursor.execute("ROLLBACK")
+                with suppress(sqlite3.ProgrammingError):  # closed meanwhile, so rolled back
+                    if self._connection.in_transaction:
+                        cursor.execute("ROLLBACK")
                 raise
 
     def close(self) -> None:  # noqa: D102
@@ -117,8 +118,14 @@ class SQLite(Database):
             # SQLite forbids a forked child to use its parent's connection, or to close it.
             self._abandoned.append(self._connection)
             self._connect()
-        with self._turn, self._translated(), closing(self._connection.cursor()) as cursor:
-            yield cursor
+        with self._turn, self._translated():
+            cursor = self._connection.cursor()
+            try:
+                yield cursor
+            finally:
+                # A signal may end the process so that the store is closed before this is reached.
+                with suppress(sqlite3.ProgrammingError):
+                    cursor.close()
 
     def _prepare(self) -> None:
         with self._cursor() as cursor:
@@ -133,24 +140,26 @@ class SQLite(Database):
         schema.check(version, self.location)
         if version == schema.VERSION:
             return
-        self._begin_log()
-        with self.reading() as cursor:
+        with self._cursor() as cursor:
+            self._begin_log(cursor)
             cursor.execute(f"PRAGMA application_id = {_APPLICATION}")
         schema.migrate(self)
 
-    def _begin_log(self) -> None:
-        """Turn the write-ahead log on; SQLite does not wait for others there by itself."""
+    def _begin_log(self, cursor: sqlite3.Cursor) -> None:
+        """Turn the write-ahead log on.
+
+        When many processes do so at once, SQLite may find the file locked without waiting.
+        """
         deadline = time.monotonic() + self._busy_timeout
-        with self._cursor() as cursor:
-            while True:
-                try:
-                    cursor.execute("PRAGMA journal_mode = WAL")
-                except sqlite3.OperationalError as error:
-                    if "locked" not in str(error) or time.monotonic() > deadline:
-                        raise
-                    time.sleep(0.01)
-                else:
-                    return
+        while True:
+            try:
+                cursor.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from tap_tiktok_auth.store import SqlStore, Store, open_store
+from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tap_tiktok_auth.store.postgres import Postgres
+from tap_tiktok_auth.store.sql import SqlStore
 from tap_tiktok_auth.store.sqlite import SQLite
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ class Backend(ABC):
         self.key = new_key()
         self._opened: list[Store] = []
 
-    def open(
-        self, key: str | None = None, *, clock: Callable[[], float] = time.time
-    ) -> Store:
+    def open(self, key: str | None = None, *, clock: Callable[[], float] = time.time) -> Store:
         """Open the store as the settings would, closed at the end of the test."""
         return self._kept(open_store(self.url, key or self.key, clock=clock))
 

@@ -128,7 +128,9 @@ class TestEvents:
         ]
         for thread in threads:
             thread.start()
-        reader, seen, last = backend.open(), [], None
+        reader = backend.open()
+        seen: list[int] = []
+        last: int | None = None
         begin.wait()
         while any(thread.is_alive() for thread in threads) or not seen:
             for event in reader.events(after=last):

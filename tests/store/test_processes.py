@@ -54,9 +54,7 @@ def test_eight_processes_make_one_store(backend: Backend, key_file: Path) -> Non
     assert backend.open(key_file.read_text()).digest("x") == digests[0]
 
 
-def test_each_generation_is_committed_once(
-    shared: Store, backend: Backend, key_file: Path
-) -> None:
+def test_each_generation_is_committed_once(shared: Store, backend: Backend, key_file: Path) -> None:
     """Four processes that renew one connection share its generations, none twice, none left."""
     stored(shared)
     ours = run_together(["commit"] * 4, backend.url, key_file)

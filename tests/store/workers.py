@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.records import Event
-from tap_tiktok_auth.store import SqlStore, keys
+from tap_tiktok_auth.store import keys
+from tap_tiktok_auth.store.sql import SqlStore
 from tests.store.samples import full_record, renewed
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _open(store: Store, name: str) -> str:
 
 def _commit(store: Store, name: str) -> list[int]:
     """Renew the connection again and again; answer with the generations that were ours."""
-    ours = []
+    ours: list[int] = []
     while True:
         record = store.read("acme")
         assert record is not None
@@ -129,9 +130,7 @@ def main() -> None:
     if job == "open":  # opening a new store is what is tried
         print("ready", flush=True)
         sys.stdin.readline()
-    store = SqlStore(
-        _database(settings["url"]), lambda new: keys.load(key_file, create=new)
-    )
+    store = SqlStore(_database(settings["url"]), lambda new: keys.load(key_file, create=new))
     if job != "open":
         print("ready", flush=True)
         sys.stdin.readline()

@@ -1,0 +1,119 @@
+"""`tiktok-auth events`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tap_tiktok_auth.cli import tables
+from tap_tiktok_auth.cli.common import (
+    config_option,
+    json_option,
+    one_line_errors,
+    open_session,
+    print_json_list,
+)
+from tap_tiktok_auth.cli.times import Start, moment_text, start
+from tap_tiktok_auth.metadata import token_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.cli.tables import Cell, Tone
+    from tap_tiktok_auth.records import StoredEvent
+
+_HEADINGS = ("time (UTC)", "connection", "event", "details")
+_PLAIN_HEADINGS = ("TIME", "CONNECTION", "EVENT", "DETAILS")
+_TONES: dict[str, Tone] = {
+    "refresh_failed": "bad",
+    "unconfirmed": "warn",
+    "reauthorization_required": "bad",
+    "revoked": "warn",
+    "advertiser_lost": "warn",
+    "scopes_changed": "warn",
+}
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[NAME]")
+@config_option
+@click.option(
+    "--since",
+    type=start,
+    metavar="T",
+    help="Only from then on: 24h, 7d, 2026-01-31, 2026-01-31T12:00:00Z.",
+)
+@json_option
+@one_line_errors
+def events(
+    name: str | None, config_paths: tuple[str, ...], since: Start | None, as_json: bool
+) -> None:
+    """Show what happened to the tokens, the oldest first: the audit trail.
+
+    Tokens appear as fingerprints only. Events stay when a connection is forgotten. --json prints
+    a list with the fields of the stream token_events.
+
+    \b
+      tiktok-auth events --since 24h
+      tiktok-auth events acme --since 2026-01-31
+      tiktok-auth events --json | jq '.[] | select(.event == "refresh_failed")'
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    with open_session(config_paths) as broker:
+        found = _events(broker, name, since)
+        if as_json:
+            print_json_list(map(token_event, found))
+        elif tables.on_terminal():
+            tables.print_drawn(_HEADINGS, map(_drawn, found), folded={1, 3})
+        else:
+            tables.print_plain(_PLAIN_HEADINGS, map(_plain, found))
+
+
+def _events(broker: Broker, name: str | None, since: Start | None) -> Iterator[StoredEvent]:
+    """Return the events wanted.
+
+    Raises:
+        ConfigurationError: There are none of a connection that does not exist.
+    """
+    moment = since.at(broker.store.now()) if since else None
+    found = broker.store.events(since=moment, connection=name)
+    first = next(found, None)
+    if first is not None:
+        yield first
+        yield from found
+    elif name is not None and next(broker.store.events(connection=name), None) is None:
+        broker.connection(name)
+
+
+def _plain(stored: StoredEvent) -> tuple[str, ...]:
+    event = stored.event
+    return (moment_text(stored.occurred_at), event.connection, event.name, _details(stored))
+
+
+def _drawn(stored: StoredEvent) -> tuple[Cell, ...]:
+    when, connection, name, details = _plain(stored)
+    return (
+        (when[:-1].replace("T", " "), "dim"),
+        (connection, "plain"),
+        (name.replace("_", " "), _TONES.get(name, "good")),
+        (details, "plain"),
+    )
+
+
+def _details(stored: StoredEvent) -> str:
+    """Return what else an event tells, in a few words."""
+    event = stored.event
+    told = []
+    before, after = event.fingerprint_before, event.fingerprint_after
+    if before and after and before != after:
+        told.append(f"{before} -> {after}")
+    elif before or after:
+        told.append(after or before or "")
+    if event.advertiser_id:
+        told.append(event.advertiser_id)
+    if event.error_message:
+        told.append(event.error_message)
+    if event.error_code:
+        told.append(f"(TikTok code {event.error_code})")
+    return " ".join(told)

@@ -1,0 +1,174 @@
+"""`tiktok-auth exec`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from tap_tiktok_auth.cli.common import config_option, one_line_errors, open_session, tell
+from tap_tiktok_auth.cli.fields import FIELDS, variables
+from tap_tiktok_auth.cli.times import duration
+from tap_tiktok_auth.connections import DEFAULT_NAME
+from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.settings import BY_NAME, ENV_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.connections import Connection
+
+#: Meltano gives a plugin's settings a second time, under this prefix.
+_MELTANO_PREFIX = "MELTANO_EXTRACT_"
+_TOKEN, _ADVERTISERS = "TIKTOK_ACCESS_TOKEN", "TIKTOK_ADVERTISER_IDS"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Key of the command in click's context.
+_COMMAND = f"{__name__}.command"
+#: What Python ignores for itself, and a command must not inherit.
+_IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
+
+
+class _Exec(click.Command):
+    """Keeps what follows `--` out of the parser, and lists the fields in the help."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Set the command to run apart."""
+        own, after = args, None
+        if "--" in args:
+            position = args.index("--")
+            own, after = args[:position], args[position + 1 :]
+        ctx.meta[_COMMAND] = after or []
+        helps = set(own) & set(ctx.help_option_names)
+        if not (after or helps or ctx.resilient_parsing):
+            raise click.UsageError("The command to run is missing; write it after --", ctx)
+        return super().parse_args(ctx, own)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Show where the command goes."""
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARGS]..."]
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the fields are."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Fields"):
+            formatter.write_dl([(name, about) for name, (about, _) in FIELDS.items()])
+
+
+def _assignments(
+    _ctx: click.Context, _param: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, str]:
+    """Read VAR=FIELD, or end with a usage error."""
+    found = {}
+    for text in texts:
+        variable, _, field = text.partition("=")
+        if not _VARIABLE.fullmatch(variable):
+            raise click.BadParameter(f"{text!r} is not of the form VAR=FIELD.")
+        if field not in FIELDS:
+            raise click.BadParameter(f"{field!r} is not one of: {', '.join(FIELDS)}.")
+        found[variable] = field
+    return found
+
+
+@click.command("exec", cls=_Exec)
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option(
+    "assignments",
+    "--set",
+    multiple=True,
+    callback=_assignments,
+    metavar="VAR=FIELD",
+    help="A variable to set, instead of the two default ones; repeatable.",
+)
+@click.option(
+    "--min-lifetime",
+    type=duration,
+    default="0",
+    metavar="DURATION",
+    help="The token must work for at least so long: 90s, 30m, 6h.",
+)
+@config_option
+@click.pass_context
+@one_line_errors
+def exec_command(
+    ctx: click.Context,
+    name: str | None,
+    assignments: dict[str, str],
+    min_lifetime: float,
+    config_paths: tuple[str, ...],
+) -> None:
+    """Run a command with a fresh token in its environment.
+
+    The command gets TIKTOK_ACCESS_TOKEN and, for api marketing, TIKTOK_ADVERTISER_IDS (comma
+    separated), or just the variables of --set. It does not get the TAP_TIKTOK_AUTH_* variables,
+    which hold the app secret and the store's key. It takes the place of this process, so signals
+    and its exit code are its own. Without NAME the only connection is taken, else the one named
+    default.
+
+    Exit code 127 if the command is not found, 126 if it cannot be run, 3 if a person must
+    authorise.
+
+    \b
+      tiktok-auth exec acme -- python report.py
+      tiktok-auth exec -- sh -c 'echo "$TIKTOK_ADVERTISER_IDS"'
+      tiktok-auth exec acme --set MY_TAP_ACCESS_TOKEN=access_token \\
+        --set MY_TAP_ACCOUNTS=advertiser_ids_json -- my-tap --config ENV
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    with open_session(config_paths) as broker:
+        connection = _the_one(broker) if name is None else broker.connection(name)
+        held = broker.obtain(connection, min_lifetime=min_lifetime)
+        if held.warning is not None:
+            tell(str(held.warning.of(connection.name)))
+        defaults = {_TOKEN: "access_token"}
+        if held.record.api == "marketing":
+            defaults[_ADVERTISERS] = "advertiser_ids"
+        found = variables(broker, held, assignments or defaults)
+    _become(ctx.meta[_COMMAND], _environment(os.environ, found))
+
+
+def _the_one(broker: Broker) -> Connection:
+    """Return the connection that needs no name."""
+    connections = broker.connections()
+    if len(connections) == 1:
+        return connections[0]
+    names = [connection.name for connection in connections]
+    if DEFAULT_NAME not in names:
+        raise ConfigurationError(
+            "there are several connections, and none is named default",
+            next_step=f"Name one of: {', '.join(names)}",
+        )
+    return connections[names.index(DEFAULT_NAME)]
+
+
+def _environment(inherited: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    """Return the command's environment: no setting of ours, nor a leftover of another token."""
+    dropped = {_TOKEN, _ADVERTISERS, *(_MELTANO_PREFIX + name.upper() for name in BY_NAME)}
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.upper().startswith(ENV_PREFIX) and name.upper() not in dropped
+    }
+    return {**kept, **found}
+
+
+def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Let the command take the place of this process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for name in _IGNORED_BY_PYTHON:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        # The person's own command, run as it was given, without a shell.
+        os.execvpe(command[0], list(command), dict(environment))  # noqa: S606
+    except FileNotFoundError:
+        tell(f"no such command: {command[0]}")
+        sys.exit(127)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "its name is empty"
+        tell(f"cannot run {command[0] or 'the command'}: {why}")
+        sys.exit(126)

@@ -1,0 +1,71 @@
+"""`tiktok-auth forget`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tap_tiktok_auth.cli.common import (
+    config_option,
+    confirm,
+    one_line_errors,
+    open_session,
+    tell,
+    yes_option,
+)
+from tap_tiktok_auth.errors import StoreDamaged
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.store import Store
+
+
+@click.command()
+@click.argument("name")
+@config_option
+@yes_option
+@one_line_errors
+def forget(name: str, config_paths: tuple[str, ...], yes: bool) -> None:
+    """Remove the connection NAME and its tokens from the token store.
+
+    TikTok is not told: a token that works goes on working for whoever has it. To end it, revoke it
+    first. The audit trail keeps the connection's events. To forget a connection that is not there
+    does nothing.
+
+    \b
+      tiktok-auth forget acme
+      tiktok-auth revoke acme --yes && tiktok-auth forget acme --yes
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    with open_session(config_paths) as broker:
+        present, lives = _found(broker.store, name)
+        if not present:
+            click.echo(f"{name}: there is nothing of it in the token store")
+            return
+        if lives:
+            tell(
+                f"the token of {name} stays valid at TikTok. To end it there, first run:"
+                f" tiktok-auth revoke {name}"
+            )
+        confirm(f"Forget {name} and its tokens?", yes=yes)
+        broker.store.forget(name)
+        configured = broker.config.connection(name)
+    click.echo(f"{name}: forgotten")
+    if configured is not None:
+        tell(f"the config still has {name}: remove it there too, or the next run begins it anew")
+
+
+def _found(store: Store, name: str) -> tuple[bool, bool]:
+    """Return whether a connection is stored, and whether its token may still live at TikTok."""
+    try:
+        record = store.read(name)
+    except StoreDamaged:
+        return True, False  # to forget it is how a damaged row is mended
+    return record is not None, record is not None and _lives(record, store.now())
+
+
+def _lives(record: Record, now: float) -> bool:
+    token = record.token
+    if token is None or record.status in {"revoked", "reauthorization_required"}:
+        return False
+    return token.state(now, 0) != "expired" or token.can_refresh(now)

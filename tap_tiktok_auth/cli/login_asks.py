@@ -1,0 +1,85 @@
+"""What `tiktok-auth login` asks the person for, on a terminal; secrets are not shown."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from tap_tiktok_auth import setting_values, settings
+from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.login.given import LIMIT, check_tokens, read_tokens
+from tap_tiktok_auth.login.plan import is_login_kit
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.login.plan import Plan
+
+
+def has_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
+
+
+def complete(plan: Plan, *, needs_address: bool) -> Plan:
+    """Return the plan with the app and the callback address that it needs.
+
+    Args:
+        plan: The plan.
+        needs_address: Whether there is no callback address unless someone gives one.
+
+    Raises:
+        ConfigurationError: Something is missing and nobody can be asked.
+    """
+    if plan.app is None:
+        _refuse_without_terminal("app_id and app_secret are", plan)
+        id_name, secret_name = (
+            ("Client key", "Client secret") if is_login_kit(plan.api) else ("App id", "App secret")
+        )
+        app_id = _ask(id_name, "app_id")
+        plan = plan.with_app(app_id, _ask(secret_name, "app_secret", hidden=True))
+    if plan.redirect_uri is None and needs_address:
+        _refuse_without_terminal("redirect_uri is", plan)
+        uri = _ask("Callback address, as registered for the app", "redirect_uri")
+        plan = replace(plan, redirect_uri=uri)
+    return plan
+
+
+def tokens() -> dict[str, str]:
+    """Return the tokens that the person holds: typed without echo, or piped into stdin.
+
+    Raises:
+        ConfigurationError: There is none, or it is none.
+    """
+    if not has_terminal():
+        return read_tokens(sys.stdin.read(LIMIT + 1))
+    click.echo("The tokens are not shown while you type. Leave out what you do not have.", err=True)
+    names = {"access_token": "Access token", "refresh_token": "Refresh token"}
+    typed = {
+        name: click.prompt(label, default="", hide_input=True, show_default=False, err=True)
+        for name, label in names.items()
+    }
+    return check_tokens({name: value.strip() for name, value in typed.items()})
+
+
+def address() -> str:
+    """Return the callback's address, pasted or piped in."""
+    if has_terminal():
+        return str(click.prompt("Address of the page after the consent", err=True))
+    return sys.stdin.readline(LIMIT)
+
+
+def _ask(label: str, setting: str, *, hidden: bool = False) -> str:
+    value = str(click.prompt(label, hide_input=hidden, err=True)).strip()
+    setting_values.validate({setting: value}, settings.PER_CONNECTION)
+    return value
+
+
+def _refuse_without_terminal(what: str, plan: Plan) -> None:
+    if not has_terminal():
+        raise ConfigurationError(
+            f"{what} missing for connection {plan.name}",
+            next_step="Set TAP_TIKTOK_AUTH_APP_ID, TAP_TIKTOK_AUTH_APP_SECRET and, for the apis "
+            "accounts and creator, TAP_TIKTOK_AUTH_REDIRECT_URI; or run this on a terminal.",
+        )

@@ -1,0 +1,1 @@
+"""What is wrong with an installation, its settings, its store and its connections."""

@@ -1,0 +1,126 @@
+"""Whether TikTok's hosts answer, and what time it is there. No credential is sent."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+
+from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.doctor.findings import Finding
+from tap_tiktok_auth.doctor.storage import CLOCK_TOLERANCE
+from tap_tiktok_auth.transport import unreachable
+from tap_tiktok_auth.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tap_tiktok_auth.connections import Config
+
+#: Seconds to wait for a host at most.
+_PATIENCE = 10.0
+#: Seconds by which a clock may be wrong before times in records mislead and TLS may fail.
+_CLOCK_LIMIT = 900.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of TikTok's.
+
+    Attributes:
+        setting: The setting that has its address.
+        url: Its address.
+        needed: Whether connections need it; else only a person's browser does.
+    """
+
+    setting: str
+    url: str
+    needed: bool = True
+
+
+def check_hosts(config: Config, apis: set[str]) -> list[Finding]:
+    """Connect to the hosts and compare clocks.
+
+    Args:
+        config: The settings.
+        apis: The token systems of the connections; empty if there are none yet.
+    """
+    wanted = hosts(config, apis)
+    patience = min(_PATIENCE, config.request_timeout)
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        return [
+            finding
+            for found in pool.map(lambda h: _check(h, patience), wanted)
+            for finding in found
+        ]
+
+
+def hosts(config: Config, apis: set[str]) -> list[Host]:
+    """Return the hosts to look at, each address once."""
+    login_kit = "login_kit" in apis
+    business = bool(apis - {"login_kit"})
+    found: dict[str, Host] = {}
+    for host in (
+        Host("business_api_url", config.hosts.business, business or not apis),
+        Host("login_kit_api_url", config.hosts.login_kit, login_kit or not apis),
+        Host("tiktok_url", config.hosts.tiktok, needed=False),
+    ):
+        found.setdefault(host.url, host)
+    return list(found.values())
+
+
+def _check(host: Host, patience: float) -> list[Finding]:
+    name = urlsplit(host.url).netloc
+    try:
+        date, skew = _ask(host.url, patience)
+    except requests.RequestException as error:
+        what = unreachable(Request("read", "GET", host.url), error)
+        return [
+            Finding(
+                "network",
+                "problem" if host.needed else "warning",
+                what.cause,
+                f"Check the network, the proxy and the setting {host.setting}.",
+            )
+        ]
+    reached = Finding("network", "ok", f"{name} answers")
+    return [reached, *(clock_findings(name, skew) if date else ())]
+
+
+def clock_findings(name: str, skew: float) -> Iterator[Finding]:
+    """Judge by how many seconds the clock of the host *name* is ahead of this machine's."""
+    if abs(skew) <= CLOCK_TOLERANCE:
+        yield Finding("clock", "ok", f"this machine's clock agrees with that of {name}")
+        return
+    yield Finding(
+        "clock",
+        "problem" if abs(skew) > _CLOCK_LIMIT else "warning",
+        f"this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} "
+        f"that of {name}",
+        "Set it by NTP: timedatectl set-ntp true",
+    )
+
+
+def _ask(url: str, patience: float, clock: Callable[[], float] = time.time) -> tuple[bool, float]:
+    """Return whether the host tells its time, and by how many seconds it is ahead."""
+    with requests.Session() as session:
+        session.auth = lambda request: request  # nothing from ~/.netrc
+        before = clock()
+        with session.head(
+            f"{url}/",
+            timeout=patience,
+            allow_redirects=False,
+            headers={"User-Agent": f"tap-tiktok-auth/{VERSION}"},
+        ) as answer:
+            after = clock()
+            told = answer.headers.get("Date", "")
+    try:
+        # The header has whole seconds, cut off: half of one is missing on average.
+        return True, parsedate_to_datetime(told).timestamp() + 0.5 - (before + after) / 2
+    except (ValueError, TypeError, OverflowError):
+        return False, 0.0

@@ -1,0 +1,1 @@
+"""A person's login: from the address of TikTok's consent page to stored tokens."""

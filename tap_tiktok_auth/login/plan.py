@@ -1,0 +1,138 @@
+"""What a login is about to do, as far as settings and the token store tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tap_tiktok_auth.configuration import check_name
+from tap_tiktok_auth.connections import App
+from tap_tiktok_auth.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.connections import Connection
+    from tap_tiktok_auth.records import Record
+
+_SCOPE_ID = re.compile(r"\d{1,20}")
+_SCOPE_NAME = re.compile(r"[a-z][A-Za-z0-9._]{0,99}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A login before it begins.
+
+    Attributes:
+        name: The connection's name.
+        api: The token system.
+        app: The app; None if it must be asked for.
+        redirect_uri: The callback address as registered; None if no setting has it.
+        scopes: The scopes to ask for; empty for the token system's own choice.
+        advertiser_ids: Ad accounts that the config names.
+    """
+
+    name: str
+    api: str
+    app: App | None = None
+    redirect_uri: str | None = None
+    scopes: tuple[str, ...] = ()
+    advertiser_ids: tuple[str, ...] = ()
+
+    def with_app(self, app_id: str, secret: str) -> Plan:
+        """Return the plan with an app."""
+        return replace(self, app=App(app_id, secret))
+
+
+def plan_login(broker: Broker, name: str, api: str | None, scopes: tuple[str, ...]) -> Plan:
+    """Gather what is known of a login.
+
+    The app comes from the settings, the connection's own before the top level's, else from the
+    connection as it is stored. Scopes that nobody names are those that the connection has.
+
+    Args:
+        broker: For its config and store.
+        name: The connection.
+        api: The token system that the person wants.
+        scopes: The scopes that the person wants.
+
+    Raises:
+        ConfigurationError: The wish contradicts what the connection is.
+    """
+    check_name(name)
+    defaults, configured = broker.config.defaults, broker.config.connection(name)
+    record = broker.store.read(name)
+    if record is not None and record.token is None:
+        record = None
+    _refuse_contradictions(name, api, configured, record)
+    api = api or _told_api(configured, record) or defaults.api
+    if record is not None and record.api != api:
+        record = None
+    lends = is_login_kit(defaults.api) == is_login_kit(api)
+    app = (configured.app if configured else None) or (defaults.app() if lends else None)
+    if app is None and record is not None and record.app_secret is not None:
+        app = App(record.app_id, record.app_secret)
+    redirect_uri = (
+        (configured.redirect_uri if configured else None)
+        or (defaults.redirect_uri if lends else None)
+        or (record.redirect_uri if record else None)
+    )
+    if not scopes and record is not None and is_account_holder(api):
+        scopes = record.scopes or ()
+    check_scopes(api, scopes)
+    return Plan(
+        name,
+        api,
+        app,
+        redirect_uri,
+        scopes,
+        configured.advertiser_ids if configured and api == "marketing" else (),
+    )
+
+
+def is_login_kit(api: str) -> bool:
+    """Whether apps of this token system are registered with TikTok for Developers."""
+    return api == "login_kit"
+
+
+def is_account_holder(api: str) -> bool:
+    """Whether scopes are names, asked for on TikTok's page for account holders."""
+    return api in {"accounts", "creator", "login_kit"}
+
+
+def check_scopes(api: str, scopes: tuple[str, ...]) -> None:
+    """Refuse scopes that cannot be any of the token system.
+
+    Raises:
+        ConfigurationError: One is not.
+    """
+    by_name = is_account_holder(api)
+    pattern = _SCOPE_NAME if by_name else _SCOPE_ID
+    if not all(pattern.fullmatch(scope) for scope in scopes):
+        example = "user.info.basic" if by_name else "4"
+        raise ConfigurationError(
+            f"a scope is not one of api {api}", next_step=f"Write it like --scope {example}"
+        )
+
+
+def _told_api(configured: Connection | None, record: Record | None) -> str | None:
+    if configured is not None:
+        return configured.api
+    return record.api if record else None
+
+
+def _refuse_contradictions(
+    name: str, api: str | None, configured: Connection | None, record: Record | None
+) -> None:
+    told = _told_api(configured, record)
+    if api is not None and told is not None and api != told:
+        raise ConfigurationError(
+            f"connection {name} is of api {told} already",
+            next_step="Leave --api out, or give the login another NAME.",
+        )
+    seed = configured.seed if configured else None
+    if seed is not None and seed.kind == "client_credentials":
+        raise ConfigurationError(
+            f"connection {name} has tokens of the app itself, which nobody logs in for",
+            next_step="Give the login another NAME.",
+        )

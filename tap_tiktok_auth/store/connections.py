@@ -1,0 +1,57 @@
+"""Statements on the table of connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tap_tiktok_auth.store import rows
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.store.database import Cursor
+
+_SELECT = f"SELECT {', '.join(rows.COLUMNS)} FROM connections"  # noqa: S608  (own constants)
+_SELECT_ONE = (
+    f"SELECT {', '.join(rows.COLUMNS)}, lease_holder, lease_until"  # noqa: S608
+    " FROM connections WHERE name = ?"
+)
+_INSERT = (
+    f"INSERT INTO connections ({', '.join(rows.COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join('?' * len(rows.COLUMNS))}) ON CONFLICT (name) DO "
+)
+INSERT_NEW = _INSERT + "NOTHING"
+UPSERT = (
+    _INSERT
+    + "UPDATE SET "
+    + ", ".join(f"{column} = excluded.{column}" for column in rows.COLUMNS if column != "name")
+)
+
+
+def select(cursor: Cursor, name: str) -> tuple[tuple[Any, ...] | None, str | None, float]:
+    """Return a connection's row, its last holder, and until when that one holds it."""
+    cursor.execute(_SELECT_ONE, (name,))
+    found = cursor.fetchone()
+    if found is None:
+        return None, None, 0.0
+    *row, holder, until = found
+    return tuple(row), holder, until or 0.0
+
+
+def every(cursor: Cursor) -> list[tuple[Any, ...]]:
+    """Return the rows of all connections, sorted by name."""
+    cursor.execute(f"{_SELECT} ORDER BY name")
+    return [tuple(row) for row in cursor.fetchall()]
+
+
+def release(cursor: Cursor, name: str, holder: str) -> None:
+    """End a lease, if it is still this holder's."""
+    cursor.execute(
+        "UPDATE connections SET lease_holder = NULL, lease_until = NULL"
+        " WHERE name = ? AND lease_holder = ?",
+        (name, holder),
+    )
+
+
+def same(row: tuple[Any, ...], columns: dict[str, Any]) -> bool:
+    """Whether a row has just these columns; sealed texts differ each time."""
+    stored = dict(zip(rows.COLUMNS, row, strict=True))
+    return all(stored[name] == value for name, value in columns.items() if name != "payload")

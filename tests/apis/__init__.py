@@ -1,0 +1,1 @@
+"""What is sent to TikTok and what is read from it."""

@@ -1,0 +1,1 @@
+"""The authenticator, as plain `requests` and as Singer streams use it."""

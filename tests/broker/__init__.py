@@ -1,0 +1,1 @@
+"""The broker under signals, kills and a failing store."""

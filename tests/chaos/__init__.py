@@ -1,0 +1,1 @@
+"""Many processes, kills and restarts, counted at the simulator."""

@@ -1,0 +1,275 @@
+"""`tiktok-auth exec`: a command with fresh tokens in its environment."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from tap_tiktok_auth.cli import exec as exec_module
+from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.fields import FIELDS
+
+from .world import DAY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .world import World
+
+#: Prints its environment, arguments, process id, open files, and its line in the process list.
+SHOW = """
+import json, os, pathlib, sys
+files = [os.path.realpath(f"/proc/self/fd/{number}") for number in range(64)]
+line = pathlib.Path("/proc/self/cmdline").read_text()
+print(json.dumps([dict(os.environ), sys.argv, os.getpid(), files, line]))
+"""
+
+
+def shown(world: World, *arguments: str, **environment: str) -> dict[str, str]:
+    """Return the environment that a command gets to see.
+
+    The last step, which would put the command in the place of the tests, is left out; tests below
+    take it in processes of their own.
+    """
+    found: list[dict[str, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exec_module, "_become", lambda _, variables: found.append(variables))
+        result = world.run("exec", *arguments, "--", "env", **environment)
+    assert (result.exit_code, result.output) == (0, "")
+    return found[0]
+
+
+def access_token(world: World, name: str) -> str:
+    """Return the access token that is stored."""
+    return world.secrets(name)[1]
+
+
+def test_default_variables_of_marketing(world: World) -> None:
+    """The command gets the token, and the ad accounts as a comma separated list."""
+    command = ("exec", "acme", "--", sys.executable, "-c", SHOW)
+    code, out, err = world.process(*command, env=world.configure(acme="marketing"))
+    seen = json.loads(out)[0]
+
+    assert (code, err) == (0, "")
+    assert seen["TIKTOK_ACCESS_TOKEN"] == access_token(world, "acme")
+    assert seen["TIKTOK_ADVERTISER_IDS"].split(",") == sorted(world.tiktok.advertiser_ids)
+    assert world.tiktok.token_state(seen["TIKTOK_ACCESS_TOKEN"]) == "live"
+    assert not [name for name in seen if name.startswith("TAP_TIKTOK_AUTH_")]
+
+
+def test_lost_ad_accounts_are_left_out(world: World) -> None:
+    """An ad account that was withdrawn is not in the list."""
+    environment = world.configure(acme="marketing")
+    lost, *rest = sorted(world.tiktok.advertiser_ids)
+    world.tiktok.lose_advertiser(lost)
+    assert world.run("status", "--check", **environment).exit_code == 0
+
+    assert shown(world, "acme", **environment)["TIKTOK_ADVERTISER_IDS"].split(",") == rest
+
+
+def test_ad_accounts_of_a_token_from_elsewhere_are_asked_for(world: World) -> None:
+    """Where no ad account was seen yet, TikTok is asked once, and not again."""
+    world.keep("acme", "marketing")
+
+    for _ in range(2):
+        seen = shown(world, "acme")
+        assert seen["TIKTOK_ADVERTISER_IDS"].split(",") == sorted(world.tiktok.advertiser_ids)
+    assert len(world.tiktok.calls()) == 1
+
+
+def test_due_token_is_refreshed_first(world: World) -> None:
+    """The command never gets a token that is about to end."""
+    world.keep("acme", age=DAY - 900)
+    before = access_token(world, "acme")
+
+    seen = shown(world, "acme")
+
+    assert seen["TIKTOK_ACCESS_TOKEN"] == access_token(world, "acme") != before
+
+
+def test_min_lifetime_refreshes_for_a_long_command(world: World) -> None:
+    """A command that runs long can ask for a token that lasts."""
+    world.keep("acme", age=3 * 3_600)
+    before = access_token(world, "acme")
+
+    assert shown(world, "acme")["TIKTOK_ACCESS_TOKEN"] == before
+    assert shown(world, "acme", "--min-lifetime", "23h")["TIKTOK_ACCESS_TOKEN"] != before
+
+
+def test_our_own_secrets_are_not_passed_on(world: World) -> None:
+    """No setting of ours, no other token and nothing from the store reaches the command."""
+    environment = world.configure(acme="accounts")
+    app = world.tiktok.app("accounts")
+    extra = {
+        "TAP_TIKTOK_AUTH_APP_ID": app.app_id,
+        "TAP_TIKTOK_AUTH_APP_SECRET": app.app_secret,
+        "TAP_TIKTOK_AUTH_COPY_KEY": "copy-key",
+        "MELTANO_EXTRACT_APP_SECRET": app.app_secret,
+        "TIKTOK_ADVERTISER_IDS": "of another connection",
+    }
+
+    seen = shown(world, "acme", **environment, **extra)
+
+    assert not [name for name in seen if name.startswith("TAP_TIKTOK_AUTH_")]
+    record = world.record("acme")
+    assert record is not None
+    assert record.token is not None
+    hidden = (app.app_secret, world.key, record.token.refresh_token or "", "copy-key")
+    assert not [name for name, value in seen.items() if any(one in value for one in hidden)]
+    assert "TIKTOK_ADVERTISER_IDS" not in seen
+
+
+def test_set_replaces_the_default_variables(world: World) -> None:
+    """With `--set` the command gets these variables and no others."""
+    world.keep("acme")
+    record = world.record("acme")
+    assert record is not None
+    fields = {"A": "access_token", "B": "open_id", "C": "expires_at", "D": "app_id", "E": "api"}
+
+    options = [part for pair in fields.items() for part in ("--set", "=".join(pair))]
+    seen = shown(world, "acme", *options)
+
+    assert (seen["A"], seen["B"]) == (access_token(world, "acme"), record.subject_id)
+    assert seen["C"].endswith("+00:00")
+    assert (seen["D"], seen["E"]) == (record.app_id, "accounts")
+    assert "TIKTOK_ACCESS_TOKEN" not in seen
+
+
+def test_json_list_feeds_a_tap(world: World) -> None:
+    """`advertiser_ids_json` is what a Singer tap reads an array setting from."""
+    seen = shown(
+        world,
+        "acme",
+        "--set",
+        "MY_TAP_IDS=advertiser_ids_json",
+        **world.configure(acme="marketing"),
+    )
+
+    assert json.loads(seen["MY_TAP_IDS"]) == sorted(world.tiktok.advertiser_ids)
+
+
+def test_field_that_a_connection_does_not_have_is_an_error(world: World) -> None:
+    """A variable that was asked for is never silently empty."""
+    world.keep("acme")
+
+    result = world.run("exec", "acme", "--set", "A=advertiser_ids", "--", "true")
+
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "tiktok-auth: connection acme: it has no advertiser_ids.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["acme"], "write it after --"),
+        (["acme", "--"], "write it after --"),
+        (["acme", "env"], "write it after --"),
+        (["--set", "A=secret", "--", "env"], "'secret' is not one of: access_token"),
+        (["--set", "A", "--", "env"], "is not one of"),
+        (["--set", "A B=api", "--", "env"], "VAR=FIELD"),
+        (["--set", "=api", "--", "env"], "VAR=FIELD"),
+        (["acme", "beta", "--", "env"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_is_refused(world: World, arguments: list[str], said: str) -> None:
+    """A missing command, a wrong field and a wrong variable are usage errors."""
+    result = world.run("exec", *arguments)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_help_explains_every_field() -> None:
+    """The help lists all fields, without a connection or a command."""
+    result = CliRunner().invoke(main, ["exec", "--help"])
+
+    assert result.exit_code == 0
+    assert all(f"\n  {field} " in result.output for field in FIELDS)
+    assert "[NAME] -- COMMAND [ARGS]..." in result.output
+
+
+def test_only_connection_needs_no_name(world: World) -> None:
+    """Without NAME the only connection is taken."""
+    world.keep("acme")
+
+    assert shown(world)["TIKTOK_ACCESS_TOKEN"] == access_token(world, "acme")
+
+
+def test_default_connection_needs_no_name(world: World) -> None:
+    """Among several, the one named default is taken."""
+    world.keep("acme")
+    world.keep("default")
+
+    assert shown(world)["TIKTOK_ACCESS_TOKEN"] == access_token(world, "default")
+
+
+def test_several_connections_need_a_name(world: World) -> None:
+    """Without a default one, the line lists the names to choose from."""
+    world.keep("acme")
+    world.keep("beta")
+
+    result = world.run("exec", "--", "true")
+
+    assert result.exit_code == 1
+    assert "Name one of: acme, beta" in result.stderr
+
+
+def test_connection_that_needs_a_person_ends_with_three(world: World, tmp_path: Path) -> None:
+    """Without a token the command is not run."""
+    world.keep("acme", age=400 * DAY)
+    mark = tmp_path / "ran"
+
+    code, out, err = world.process("exec", "acme", "--", "touch", str(mark))
+
+    assert (code, out) == (3, "")
+    assert err.count("\n") == 1
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (["no-such-command"], 127, "tiktok-auth: no such command: no-such-command\n"),
+        (["/"], 126, "tiktok-auth: cannot run /: Permission denied\n"),
+        ([sys.executable, "-c", "raise SystemExit(7)"], 7, ""),
+        (["env", "--", "sh", "-c", "exit 5"], 5, ""),
+    ],
+)
+def test_exit_code_is_the_commands(world: World, command: list[str], code: int, said: str) -> None:
+    """The command's exit code is ours; one that cannot run is one line, and 127 or 126."""
+    world.keep("acme")
+
+    assert world.process("exec", "acme", "--", *command) == (code, "", said)
+
+
+def test_command_takes_the_place_of_the_process(world: World) -> None:
+    """The command has our process id, its arguments as they stand after `--`, and no open file."""
+    world.keep("acme")
+    arguments = ["--set", "x y", "--", "$HOME", "*", "--help", ""]
+
+    with world.start("exec", "acme", "--", sys.executable, "-c", SHOW, *arguments) as process:
+        out, _ = process.communicate(timeout=60)
+    environment, argv, pid, files, line = json.loads(out)
+
+    assert pid == process.pid
+    assert argv[1:] == arguments
+    assert not [file for file in files if str(world.folder) in file]
+    assert environment["TIKTOK_ACCESS_TOKEN"] not in line
+
+
+def test_command_inherits_the_usual_signals(world: World) -> None:
+    """A command in a pipe ends when its reader goes, as it would without us."""
+    world.keep("acme")
+
+    with world.start("exec", "acme", "--", "yes") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "y\n"
+        process.stdout.close()
+        assert process.wait(timeout=60) == -signal.SIGPIPE

@@ -1,0 +1,160 @@
+"""What a person sees on a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .terminal import Terminal, run, wait_until
+from .world import DAY
+
+if TYPE_CHECKING:
+    from .world import World
+
+LONG_NAME = "a-customer-with-a-very-long-name.and-a-region@emea:production"
+
+
+@pytest.fixture
+def agency(world: World) -> World:
+    """A store with connections in all conditions."""
+    world.keep("acme", "marketing")
+    world.keep("creators", "creator_marketplace")
+    world.keep(LONG_NAME, "accounts", age=3_600)
+    world.keep("half", "creator", age=DAY / 2)
+    world.keep("over", "accounts", age=400 * DAY)
+    world.keep("gone", "login_kit", status="revoked", token=None)
+    world.keep("failing", "accounts", age=DAY - 900, status="refresh_failing")
+    return world
+
+
+@pytest.mark.usefixtures("agency")
+def test_status_fits_80_columns() -> None:
+    """The table is no wider than the terminal, and no name, status or time is cut off."""
+    code, terminal = run("status")
+    table = terminal.lines[: terminal.lines.index("") if "" in terminal.lines else None]
+    drawn = [line for line in table if not line.startswith("tiktok-auth: ")]
+
+    assert code == 3
+    assert max(map(len, drawn)) <= 80
+    text = "\n".join(drawn)
+    for word in ("long-term", "login needed", "revoked", "refresh failing", "expired", "11h59m"):
+        assert word in text
+    first_column = "".join(line.split("  ")[0].strip() for line in drawn)
+    assert LONG_NAME in first_column
+    assert "…" not in text
+
+
+@pytest.mark.usefixtures("agency")
+def test_status_draws_time_left_as_a_bar() -> None:
+    """The bar is as full as the token is young."""
+    _, terminal = run("status", "half", LONG_NAME)
+
+    assert any("███░░░ 11h59m" in line for line in terminal.lines)
+    assert any("██████ 22h59m" in line for line in terminal.lines)
+
+
+@pytest.mark.usefixtures("agency")
+def test_narrow_terminal_loses_no_name() -> None:
+    """On 60 columns names and token systems are broken, and all else stays whole."""
+    _, terminal = run("status", columns=60)
+    text = "\n".join(terminal.lines)
+
+    assert "login needed" in text
+    assert "███░░░ 11h59m" in text
+
+
+@pytest.mark.usefixtures("agency")
+def test_colours_are_for_terminals_that_want_them() -> None:
+    """A terminal gets colours, one with NO_COLOR none."""
+    _, coloured = run("status", "half")
+    _, plain = run("status", "half", environment={"NO_COLOR": "1"})
+
+    assert "\x1b[32m" in coloured.raw
+    assert "\x1b[3" not in plain.raw
+
+
+@pytest.mark.usefixtures("agency")
+def test_ascii_terminal_gets_ascii() -> None:
+    """Where the terminal cannot show blocks, the bar is of ASCII characters."""
+    _, terminal = run(
+        "status", "half", environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    )
+
+    assert any("###... 11h59m" in line for line in terminal.lines)
+
+
+def test_events_fit_80_columns(world: World) -> None:
+    """The audit trail is drawn within the terminal's width."""
+    world.run("refresh", **world.configure(acme="marketing"))
+
+    code, terminal = run("events")
+
+    assert code == 0
+    assert max(map(len, terminal.lines)) <= 80
+    assert any("advertiser granted" in line for line in terminal.lines)
+
+
+def test_refresh_shows_progress_and_leaves_one_line(world: World) -> None:
+    """A bar counts while it works; what stays is the summary."""
+    for number in range(6):
+        world.keep(f"c{number}", age=DAY - 900)
+    world.tiktok.scenario("latency", value=50)
+
+    code, terminal = run("refresh")
+
+    assert code == 0
+    assert "Refreshing" in terminal.raw
+    assert "6/6" in terminal.raw
+    assert terminal.lines[-1].endswith("6 refreshed")
+    assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "ctrl-c"]
+)
+def test_interrupted_refresh_is_quiet_and_keeps_what_it_got(
+    world: World, number: signal.Signals, code: int
+) -> None:
+    """A signal ends it in order: no traceback, the cursor is back, the request's token is kept."""
+    world.keep("acme", age=DAY - 900)
+    world.tiktok.scenario("latency", value=400)
+
+    terminal = Terminal("refresh")
+    wait_until(world.tiktok.calls)
+    terminal.process.send_signal(number)
+
+    assert terminal.end() == code
+    assert "Traceback" not in terminal.raw
+    assert terminal.raw.rindex("\x1b[?25h") > terminal.raw.rindex("\x1b[?25l")
+    record = world.record("acme")
+    assert record is not None
+    assert record.generation == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "keys", "code", "done"),
+    [
+        pytest.param("revoke", "y\n", 0, True, id="revoke-yes"),
+        pytest.param("revoke", "\n", 1, False, id="revoke-enter"),
+        pytest.param("revoke", "\x03", 130, False, id="revoke-ctrl-c"),
+        pytest.param("forget", "y\n", 0, True, id="forget-yes"),
+        pytest.param("forget", "n\n", 1, False, id="forget-no"),
+    ],
+)
+def test_person_is_asked_first(
+    world: World, command: str, keys: str, code: int, done: bool
+) -> None:
+    """Only a clear yes goes on; no, a bare Enter and Ctrl-C change nothing."""
+    world.keep("acme")
+
+    terminal = Terminal(command, "acme")
+    terminal.wait_for("[y/N]")
+    terminal.type(keys)
+
+    assert terminal.end() == code
+    record = world.record("acme")
+    assert (record is None or record.token is None) == done
+    assert "Traceback" not in terminal.raw
+    assert ("nothing was changed" in terminal.raw) == (code == 1)

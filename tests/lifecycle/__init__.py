@@ -1,0 +1,1 @@
+"""The rules over made-up histories."""

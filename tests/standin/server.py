@@ -1,0 +1,253 @@
+"""The stand-in over HTTP, with faults on demand."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from tests.standin.endpoints import Endpoints, Incoming
+from tests.standin.world import Refusal, World
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+#: Names by which Login Kit refuses, for the numbers of the Business API.
+_OAUTH_NAMES = {40107: "invalid_grant", 40103: "invalid_grant", 40110: "invalid_grant"}
+_OAUTH_NAMES |= {40131: "invalid_grant", 40002: "invalid_request", 40113: "invalid_client"}
+
+
+class Reply(NamedTuple):
+    """An HTTP answer; without a body the connection is closed instead."""
+
+    status: int
+    body: bytes | None
+    headers: dict[str, str]
+
+
+@dataclass
+class Fault:
+    """Something that goes wrong with calls whose path contains a text.
+
+    Attributes:
+        path: The text.
+        times: For how many calls.
+        carried_out: Whether TikTok does what it was asked before things go wrong.
+        status: HTTP status of the answer.
+        body: The answer; None closes the connection without one, `...` is the true answer.
+        delay: Seconds before the answer.
+        drip: Seconds between the bytes of the answer.
+        headers: More headers of the answer.
+    """
+
+    path: str
+    times: int = 1
+    carried_out: bool = False
+    status: int = 200
+    body: Any = None
+    delay: float = 0.0
+    drip: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def reply(self, true: Reply | None) -> Reply:
+        """Return what is answered in place of the true reply."""
+        if self.body is ...:
+            assert true is not None
+            return true
+        body = self.body
+        if not isinstance(body, bytes | None):
+            body = json.dumps(body).encode()
+        return Reply(self.status, body, self.headers)
+
+
+class StandIn:
+    """A TikTok on a loopback port.
+
+    Attributes:
+        world: What it knows.
+        calls: All requests that arrived, in their order.
+        faults: What goes wrong, each used up by the calls that it matches.
+    """
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.endpoints = Endpoints(self.world)
+        self.calls: list[Incoming] = []
+        self.faults: list[Fault] = []
+        self._lock = threading.RLock()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.standin = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    @property
+    def url(self) -> str:
+        """Its base address."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def fail(self, path: str, **how: Any) -> None:
+        """Let the next calls whose path contains *path* go wrong."""
+        self.faults.append(Fault(path, **how))
+
+    @property
+    def token_posts(self) -> list[Incoming]:
+        """The requests that carried a code or a refresh token."""
+        return [call for call in self.calls if call.is_token_request]
+
+    def spent(self) -> Counter[str]:
+        """Return how often each single-use credential arrived."""
+        found: Counter[str] = Counter()
+        for call in self.token_posts:
+            for name in ("auth_code", "code", "refresh_token"):
+                value = (call.body or {}).get(name)
+                if isinstance(value, str):
+                    found[value] += 1
+        return found
+
+    def answer(self, incoming: Incoming) -> tuple[Fault | None, Reply]:
+        """Answer a request."""
+        with self._lock:
+            self.calls.append(incoming)
+            number = len(self.calls)
+            fault = next((f for f in self.faults if f.path in incoming.path and f.times), None)
+            if fault is None:
+                return None, self._true_answer(incoming, number)
+            fault.times -= 1
+            true = self._true_answer(incoming, number) if fault.carried_out else None
+            if fault.body is ... and true is None:
+                true = self._true_answer(incoming, number)
+            return fault, fault.reply(true)
+
+    def _true_answer(self, incoming: Incoming, number: int) -> Reply:
+        request_id = f"20261121{number:022d}AA"
+        if incoming.path.startswith("/v2/"):
+            return self._login_kit(incoming, request_id)
+        if not self.endpoints.knows(incoming):
+            return Reply(404, b"404 page not found", {"Content-Type": "text/plain"})
+        envelope: dict[str, Any] = {"code": 0, "message": "OK", "request_id": request_id}
+        try:
+            envelope["data"] = self.endpoints.business(incoming)
+        except Refusal as refusal:
+            envelope |= {"code": refusal.code, "message": refusal.message, "data": {}}
+        return _json(200, envelope)
+
+    def _login_kit(self, incoming: Incoming, log_id: str) -> Reply:
+        kit = self.endpoints
+        try:
+            if (incoming.method, incoming.path) == ("POST", "/v2/oauth/token/"):
+                return _json(200, kit.login_kit_token(incoming))
+            if (incoming.method, incoming.path) == ("POST", "/v2/oauth/revoke/"):
+                kit.login_kit_revoke(incoming)
+                return Reply(200, b"", {})
+            if (incoming.method, incoming.path) == ("GET", "/v2/user/info/"):
+                fine = {"code": "ok", "message": "", "log_id": log_id}
+                return _json(200, {"data": kit.login_kit_user(incoming), "error": fine})
+        except Refusal as refusal:
+            if incoming.path == "/v2/user/info/":
+                code = "access_token_invalid"
+                error = {"code": code, "message": refusal.message, "log_id": log_id}
+                return _json(401, {"data": {}, "error": error})
+            name = _OAUTH_NAMES.get(refusal.code, refusal.code)  # type: ignore[arg-type]
+            said = {"error": name, "error_description": refusal.message, "log_id": log_id}
+            return _json(400, said)
+        return Reply(404, b"404 page not found", {"Content-Type": "text/plain"})
+
+
+def _json(status: int, value: Any) -> Reply:
+    return Reply(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    standin: StandIn
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: two would wait for each other
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, *args: Any) -> None:
+        """Stay quiet."""
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        incoming = Incoming(
+            self.command,
+            parts.path,
+            dict(parse_qsl(parts.query, keep_blank_values=True)),
+            {name.lower(): value for name, value in self.headers.items()},
+            _body(self.headers.get("Content-Type", ""), parts.path, raw),
+            raw,
+            self.client_address[1],
+        )
+        fault, reply = self.server.standin.answer(incoming)
+        if fault is not None and fault.delay:
+            time.sleep(fault.delay)
+        with suppress(OSError):
+            if reply.body is None:
+                self.close_connection = True
+                return
+            self._send(reply, fault.drip if fault else 0.0)
+
+    def _send(self, reply: Reply, drip: float) -> None:
+        body = reply.body or b""
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if not drip:
+            self.wfile.write(body)
+            return
+        self.wfile.flush()
+        for position in range(len(body)):
+            self.wfile.write(body[position : position + 1])
+            self.wfile.flush()
+            time.sleep(drip)
+
+    do_GET = do_POST = _serve  # noqa: N815  (http.server's names)
+
+
+def _body(kind: str, path: str, raw: bytes) -> dict[str, Any] | None:
+    """Read a body in the one form that the endpoint takes."""
+    if path.startswith("/v2/"):
+        if kind.partition(";")[0] != "application/x-www-form-urlencoded":
+            return None
+        return dict(parse_qsl(raw.decode(), keep_blank_values=True))
+    if kind.partition(";")[0] != "application/json":
+        return None
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

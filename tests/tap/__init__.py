@@ -1,0 +1,1 @@
+"""The tap over the stand-in: rows, messages, exit codes, token requests."""

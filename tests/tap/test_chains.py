@@ -1,0 +1,284 @@
+"""Which seed a chain of tokens starts from, and what the next runs make of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_tiktok_auth.configuration import parse
+from tap_tiktok_auth.session import session
+from tests.standin.runs import APIS, TIMED
+from tests.standin.world import DAY, YEAR
+
+if TYPE_CHECKING:
+    from tests.standin.runs import Bench
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+
+def tokens_of(bench: Bench, api: str, **more: Any) -> tuple[str, str]:
+    """Return an access and a refresh token that were granted to someone else's program."""
+    consent = bench.world.codes[bench.world.consent(f"app-{api}", timed=True)].consent
+    access, refresh = bench.world.hand_out(consent, refreshable=True, **more)
+    return access, refresh or ""
+
+
+def test_a_new_code_starts_a_new_chain(bench: Bench) -> None:
+    """A changed auth_code is exchanged, and only then."""
+    first = bench.run(bench.settings(*(bench.consented(api) for api in APIS)))
+    config = bench.settings(*(bench.consented(api) for api in APIS))
+    second, third = bench.run(config), bench.run(config)
+    assert (first.code, second.code, third.code) == (0, 0, 0)
+    assert len(bench.standin.token_posts) == 10
+    for api in APIS:
+        prints = [run.row(api)["token_fingerprint"] for run in (first, second, third)]
+        assert prints[0] != prints[1] == prints[2]
+        assert third.events(api) == ["exchanged", "exchanged"]
+
+
+def test_an_old_code_put_back_starts_nothing(bench: Bench) -> None:
+    """A code that another one has replaced is never sent again; the line says what happened."""
+    old, new = bench.consented("accounts"), bench.consented("accounts")
+    bench.run(bench.settings(old))
+    bench.run(bench.settings(new))
+    run = bench.run(bench.settings(old))
+    assert run.code == 1
+    assert len(bench.standin.token_posts) == 2
+    assert "another one has replaced it" in run.told("accounts")[0]
+    assert bench.run(bench.settings(new)).code == 0
+
+
+@pytest.mark.parametrize(("on_error", "code"), [("fail", 1), ("warn", 0)])
+def test_a_spent_code_among_good_ones(bench: Bench, on_error: str, code: int) -> None:
+    """The line has TikTok's code and the next step; the others' rows are out; `warn` exits 0."""
+    spent = bench.consented("marketing", "spent")
+    bench.world.codes[spent["auth_code"]].used = True
+    good = bench.consented("accounts")
+    config = bench.settings(spent, good, on_error=on_error, parallelism=1)
+    run = bench.run(config)
+    assert run.code == code
+    (line,) = run.told("spent")
+    for part in ("40110", "request id 2026", "Run: tiktok-auth login spent"):
+        assert part in line
+    assert run.row("spent")["status"] == "reauthorization_required"
+    assert run.row("spent")["last_error_code"] == "40110"
+    assert run.row("accounts")["status"] == "active"
+    assert run.rows("tiktok_accounts", "accounts")
+    assert run.events("spent") == ["reauthorization_required"]
+    again = bench.run(config)
+    assert again.code == code
+    assert len(bench.standin.token_posts) == 2
+    assert "40110" in again.told("spent")[0]
+
+
+def test_a_code_of_the_other_consent_page(bench: Bench) -> None:
+    """A code that was sent to the wrong flow's endpoint gets the hint that it may be that."""
+    code = bench.world.consent("app-accounts", timed=True)
+    wrong = bench.connection("accounts", "wrong", auth_code=code) | {"api": "marketing"}
+    run = bench.run(bench.settings(wrong))
+    (line,) = run.told("wrong")
+    assert "40131" in line
+    assert "consent page of another api" in line
+    right = wrong | {"api": "accounts"}
+    assert bench.run(bench.settings(right)).code == 0
+    assert bench.record("wrong").api == "accounts"
+
+
+def test_many_at_once(bench: Bench) -> None:
+    """Twenty connections, eight at a time, are exchanged once each."""
+    config = bench.settings(*(bench.consented("accounts", f"c{i}") for i in range(20)))
+    run = bench.run(config)
+    assert run.code == 0
+    assert set(bench.standin.spent().values()) == {1}
+    assert len(run.rows("token_metadata")) == 20
+
+
+@pytest.mark.parametrize("api", TIMED)
+def test_refresh_token_as_a_seed(bench: Bench, api: str) -> None:
+    """A refresh token is used once, and then what came out of it."""
+    _, refresh = tokens_of(bench, api)
+    config = bench.settings(bench.connection(api, refresh_token=refresh))
+    first = bench.run(config)
+    assert (first.code, first.row(api)["obtained_by"]) == (0, "refresh_token")
+    assert first.events(api) == ["imported"]
+    bench.pass_time(2 * DAY)
+    second = bench.run(config)
+    assert second.code == 0
+    assert set(bench.standin.spent().values()) == {1}
+    assert len(bench.standin.token_posts) == 2
+
+
+@pytest.mark.parametrize("api", TIMED)
+def test_access_token_beside_a_refresh_token(bench: Bench, api: str) -> None:
+    """A confirmed access token is used as it is; once TikTok refuses it, it is refreshed once."""
+    access, refresh = tokens_of(bench, api)
+    seeds = {"access_token": access, "refresh_token": refresh}
+    config = bench.settings(bench.connection(api, **seeds))
+    first = bench.run(config)
+    assert (first.code, first.row(api)["obtained_by"]) == (0, "access_token")
+    assert bench.standin.token_posts == []
+    bench.world.kill_access_tokens()
+    second = bench.run(config)
+    assert second.code == 0
+    assert len(bench.standin.token_posts) == 1
+    assert second.row(api)["refresh_count"] == 1
+
+
+@pytest.mark.parametrize("api", TIMED)
+def test_dead_access_token_beside_a_refresh_token(bench: Bench, api: str) -> None:
+    """An access token that TikTok refuses at once is not used: the refresh token is."""
+    _, refresh = tokens_of(bench, api)
+    bench.world.issued.add("act.dead-and-gone")
+    seeds = {"access_token": "act.dead-and-gone", "refresh_token": refresh}
+    config = bench.settings(bench.connection(api, **seeds))
+    assert bench.run(config).row(api)["obtained_by"] == "refresh_token"
+    assert len(bench.standin.token_posts) == 1
+    assert bench.run(config).code == 0
+    assert len(bench.standin.token_posts) == 1
+
+
+def test_two_tokens_put_back_are_not_sent_again(bench: Bench) -> None:
+    """A refresh token that was used up within its chain starts no chain when it is put back."""
+    access, refresh = tokens_of(bench, "accounts")
+    old = bench.connection("accounts", access_token=access, refresh_token=refresh)
+    bench.run(bench.settings(old))
+    bench.pass_time(2 * DAY)
+    bench.world.kill_access_tokens()
+    bench.run(bench.settings(old))
+    bench.run(bench.settings(bench.consented("accounts")))
+    run = bench.run(bench.settings(old))
+    assert run.code == 1
+    assert "another one has replaced it" in run.told("accounts")[0]
+    assert max(bench.standin.spent().values()) == 1
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_access_token_as_a_seed(bench: Bench, api: str) -> None:
+    """A token that the user holds is confirmed by TikTok before it is believed."""
+    timed = api in TIMED
+    consent = bench.world.codes[bench.world.consent(f"app-{api}", timed=timed)].consent
+    access, _ = bench.world.hand_out(consent, refreshable=timed)
+    config = bench.settings(bench.connection(api, access_token=access))
+    run = bench.run(config)
+    assert (run.code, run.row(api)["status"]) == (0, "active")
+    assert run.row(api)["refreshable"] is False
+    assert run.events(api) == ["imported"]
+    bench.world.revoke_all()
+    ended = bench.run(config)
+    assert (ended.code, ended.row(api)["status"]) == (1, "reauthorization_required")
+    assert f"Run: tiktok-auth login {api}" in ended.told(api)[0]
+    assert bench.standin.token_posts == []
+
+
+def test_access_token_as_a_seed_while_tiktok_is_silent(bench: Bench) -> None:
+    """Asking about a token spends nothing, so no answer is a failure that passes, nothing more."""
+    access, _ = tokens_of(bench, "accounts")
+    bench.standin.fail("/token_info/", times=100)
+    config = bench.settings(bench.connection("accounts", access_token=access))
+    run = bench.run(config)
+    assert (run.code, run.row("accounts")["status"]) == (1, "pending")
+    assert run.events("accounts") == []
+    bench.standin.faults.clear()
+    assert bench.run(config).code == 0
+
+
+def test_unreachable_between_two_tries(bench: Bench) -> None:
+    """What became of an unanswered request stays open until TikTok itself answers."""
+    config = bench.settings(bench.consented("accounts"))
+    bench.standin.fail("/token/", carried_out=True)
+    bench.run(config)
+    nowhere = config | {"business_api_url": "http://127.0.0.1:9"}
+    silent = bench.run(nowhere)
+    assert "cannot be reached" in silent.told("accounts")[-1]
+    assert silent.row("accounts")["status"] == "unconfirmed"
+    run = bench.run(config)
+    assert "got no answer" in run.told("accounts")[0]
+    assert len(bench.standin.token_posts) == 2
+
+
+def test_no_refresh_token_in_the_answer(bench: Bench) -> None:
+    """Without a new refresh token, or with an empty one, the old one is kept and works again."""
+    bench.world.rotates = False
+    config = bench.settings(bench.consented("accounts"))
+    bench.run(config)
+    known = bench.record("accounts").token
+    for answer in ({}, {"refresh_token": ""}):
+        bench.pass_time(2 * DAY)
+        token = bench.world.secret("act")
+        data = {"access_token": token, "expires_in": DAY, **answer}
+        consent = next(iter(bench.world.refresh.values()))
+        bench.world.access[token] = type(next(iter(bench.world.access.values())))(consent, None)
+        body = {"code": 0, "message": "OK", "request_id": "20261121AB", "data": data}
+        bench.standin.fail("/refresh_token/", body=body)
+        assert bench.run(config).code == 0
+    bench.pass_time(2 * DAY)
+    assert bench.run(config).code == 0
+    assert known is not None
+    sent = [call.body["refresh_token"] for call in bench.standin.token_posts[1:] if call.body]
+    assert sent == [known.refresh_token] * 3
+
+
+def test_the_consent_warning(bench: Bench) -> None:
+    """A consent that ends soon is told of, with the day; when it is over a person is needed."""
+    config = bench.settings(bench.consented("accounts"))
+    bench.run(config)
+    bench.pass_time(YEAR - 20 * DAY)
+    run = bench.run(config)
+    assert run.code == 0
+    (line,) = run.told("accounts")
+    assert "in 19 days" in line
+    assert run.row("accounts")["consent_days_left"] == 19
+    assert run.row("accounts")["status"] == "active"
+    quiet = bench.run(config | {"consent_warning_days": 5})
+    assert quiet.told("accounts") == []
+    bench.pass_time(21 * DAY)
+    over = bench.run(config)
+    assert over.code == 1
+    assert "the consent ended on" in over.told("accounts")[0]
+    assert len(bench.standin.token_posts) == 2
+    row = over.row("accounts")
+    assert (row["status"], row["token_state"]) == ("reauthorization_required", "expired")
+    assert over.events("accounts")[-1] == "reauthorization_required"
+    again = bench.run(config)
+    assert again.events("accounts").count("reauthorization_required") == 1
+    assert "the consent ended on" in again.told("accounts")[0]
+
+
+def test_a_connection_of_a_login(bench: Bench) -> None:
+    """A run takes what a person logged in, without any entry in the config."""
+    config = bench.settings()
+    wanted = bench.settings(bench.consented("accounts", "person"))
+    with session(parse(config)) as broker:
+        broker.start(parse(wanted).connections[0])
+    run = bench.run(config)
+    assert (run.code, run.row("person")["obtained_by"]) == (0, "login")
+    bench.pass_time(2 * DAY)
+    assert bench.run(config).row("person")["refresh_count"] == 1
+    entry = {"name": "person", "api": "accounts"}
+    entry |= {k: v for k, v in bench.connection("accounts").items() if k.startswith("app_")}
+    assert bench.run(bench.settings(entry)).code == 0
+    assert len(bench.standin.token_posts) == 2
+
+
+def test_no_connection_at_all(bench: Bench) -> None:
+    """The one line says how to get one."""
+    run = bench.run(bench.settings())
+    assert run.code == 1
+    assert "there is no connection. Set app_id" in run.err
+
+
+def test_app_tokens(bench: Bench) -> None:
+    """A token of the app itself needs no consent, and is asked for again when it ends."""
+    config = bench.settings(bench.connection("login_kit", grant_type="client_credentials"))
+    first, second = bench.run(config), bench.run(config)
+    assert (first.code, second.code, bench.world.app_tokens) == (0, 0, 1)
+    assert first.row("login_kit")["obtained_by"] == "client_credentials"
+    bench.pass_time(7100)
+    bench.standin.fail("/v2/oauth/token/", times=100, status=503, body=b"")
+    third = bench.run(config)
+    row = third.row("login_kit")
+    assert (third.code, row["status"], row["token_state"]) == (0, "refresh_failing", "stale")
+    bench.standin.faults.clear()
+    assert bench.run(config).row("login_kit")["status"] == "active"
+    assert bench.world.app_tokens == 2
