@@ -235,14 +235,13 @@ def _commit(
     while True:
         try:
             stored = store.commit(record, renewal.holder, events=events, sighting=sighting)
+            break
         except StoreError as error:
             wait = next(waits, None)
             if wait is None or stop.is_set():
                 raise _keep_elsewhere(store, record, error) from None
             log.warning("%s Trying again to store TikTok's new token in %.1f s.", error, wait)
             stop.wait(wait)
-            continue
-        break
     if stored:
         return Outcome(record)
     current = store.read(record.name)
@@ -273,8 +272,7 @@ def _remember_failure(renewal: Renewal, error: TikTokAuthError, store: Store) ->
         record, error, now, attempt=renewal.attempt, action=action
     )
     renewed = record.token if outcomes.is_renewal(record, action) else None
-    token = renewed.access_token if renewed else None
-    fingerprint = store.fingerprint(token)
+    fingerprint = store.fingerprint(renewed.access_token if renewed else None)
     events = outcomes.token_events(names, changed, before=fingerprint, error=error)
     try:
         store.commit(changed, renewal.holder, events=(*_loss_events(renewal), *events))

@@ -9,6 +9,7 @@ from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.errors import StoreDamaged
     from tap_tiktok_auth.records import Record
     from tap_tiktok_auth.store.contract import Store
 
@@ -53,7 +54,13 @@ class Roster:
         Raises:
             ConfigurationError: There is none.
         """
-        stored = {record.name: record for record in self._store.records()}
+        damaged: list[Connection] = []
+
+        def note(name: str, api: str, error: StoreDamaged) -> None:
+            del error  # it comes again when the connection is looked at
+            damaged.append(Connection(name, api, configured=False))
+
+        stored = {record.name: record for record in self._store.records(note)}
         found = [
             _stored_connection(stored[c.name], c) if c.seed is None and c.name in stored else c
             for c in self._config.connections
@@ -64,6 +71,7 @@ class Roster:
             for name, record in stored.items()
             if name not in named and self._is_usable(record)
         ]
+        found += [connection for connection in damaged if connection.name not in named]
         if not found:
             raise ConfigurationError(
                 "there is no connection",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from singer_sdk import typing as th
 
 _NAME = th.Property(
@@ -13,7 +15,8 @@ _REQUEST_ID = th.Property("request_id", th.StringType, description="TikTok's id 
 
 
 def _text(name: str, description: str, *choices: str) -> th.Property[str]:
-    allowed = list(choices) if choices else None
+    # Targets check records by the schema, where an enumeration without null refuses null.
+    allowed = cast("list[str]", [*choices, None]) if choices else None
     return th.Property(name, th.StringType, description=description, allowed_values=allowed)
 
 

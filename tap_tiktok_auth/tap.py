@@ -14,6 +14,7 @@ from singer_sdk import Tap
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
 from tap_tiktok_auth.checks import check_all
@@ -22,7 +23,7 @@ from tap_tiktok_auth.redaction import Redactor, install
 from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     import click
@@ -139,13 +140,29 @@ class TapTikTokAuth(Tap):
     def names_of_others(self) -> set[str]:
         """Return the names of stored connections that are not this run's business."""
         mine = {report.connection.name for report in self.reports}
-        return {record.name for record in self.broker.store.records()} - mine
+        stored = self.broker.store.records(damaged=lambda *_: None)
+        return {record.name for record in stored} - mine
 
     def close(self) -> None:
         """Close the store and the connections to TikTok, if they were opened."""
         resources: ExitStack | None = self.__dict__.get("_resources")
         if resources is not None:
             resources.close()
+
+    def complete(self, work: Callable[[], object]) -> None:
+        """Have all tokens ready, do the work, close everything, and judge.
+
+        Raises:
+            TikTokAuthError: There is no connection, or the store cannot be used.
+            SystemExit: With code 1.
+        """
+        try:
+            if any(stream.selected for stream in self.streams.values()):
+                _ = self.reports  # ahead of the SDK's sync, which has its own words for errors
+            work()
+        finally:
+            self.close()
+        self.judge()
 
     def judge(self) -> None:
         """Fail if a connection failed and `on_error` says so.
@@ -228,13 +245,18 @@ class TapTikTokAuth(Tap):
             catalog=_json(options.get("catalog"), "catalog"),
             parse_env_config=options["config"].parse_env,
         )
-        try:
-            if any(stream.selected for stream in tap.streams.values()):
-                _ = tap.reports  # ahead of the SDK's sync, which has its own words for errors
-            tap.sync_all()
-        finally:
-            tap.close()
-        tap.judge()
+        tap.complete(tap.sync_all)
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Run `--test`; as the SDK's own, but a connection that fails fails the test."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        config = ctx.params["config"]
+        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        tap.complete(tap.run_connection_test)
+        ctx.exit()
 
 
 def _json(file: IO[str] | None, what: str) -> dict[str, Any] | None:

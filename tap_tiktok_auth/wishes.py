@@ -10,7 +10,7 @@ from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 from tap_tiktok_auth.lifecycle import Wish
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.connections import Connection
+    from tap_tiktok_auth.connections import App, Connection
     from tap_tiktok_auth.lifecycle import Step
     from tap_tiktok_auth.records import Record
     from tap_tiktok_auth.roster import Roster
@@ -69,12 +69,12 @@ class Wishes:
     def of(self, connection: Connection, record: Record | None, ask: Ask) -> Wish:
         """Return what *ask* means for a connection of which *record* is stored."""
         seed, digest = connection.seed, self._store.digest
-        app = self._roster.app(connection, record)
-        credentials = f"{app.app_id}\0{app.secret}" if app else ""
         attempt = None
         if seed is not None:
             extra = f"{connection.redirect_uri}\0{seed.code_verifier}\0{connection.api}"
-            attempt = digest(f"seed\0{seed.material}\0{credentials}\0{extra}")
+            sent_by = _credentials(connection.app)
+            attempt = digest(f"seed\0{seed.material}\0{sent_by}\0{extra}")
+        owner = _credentials(self._roster.app(connection, record))
         refresh = record.token.refresh_token if record and record.token else None
         unanswered = (record.generation if record else 0) == ask.seen
         return Wish(
@@ -87,8 +87,12 @@ class Wishes:
             seed_kind=seed.kind if seed else None,
             seed_hash=digest(seed.material) if seed else None,
             seed_attempt=attempt,
-            refresh_attempt=digest(f"refresh\0{refresh}\0{credentials}") if refresh else None,
+            refresh_attempt=digest(f"refresh\0{refresh}\0{owner}") if refresh else None,
         )
+
+
+def _credentials(app: App | None) -> str:
+    return f"{app.app_id}\0{app.secret}" if app else ""
 
 
 def settle(record: Record | None, step: Step) -> Outcome:

@@ -11,7 +11,12 @@ from tap_tiktok_auth.checks import Report
 from tap_tiktok_auth.cli.common import EXIT_AUTHORIZE, EXIT_ERROR
 from tap_tiktok_auth.cli.tables import bar
 from tap_tiktok_auth.cli.times import span_text
-from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.errors import (
+    AuthorizationRequired,
+    StoreDamaged,
+    TikTokAuthError,
+    TryAgainLater,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +37,23 @@ _WORDS: dict[str, Cell] = {
 }
 
 _TRIED_IN_VAIN = {"refresh_failing", "unconfirmed", "pending"}
+
+
+def look_at_all(broker: Broker, connections: Iterable[Connection]) -> list[Report]:
+    """Return how connections are, by what the store has of them; nobody is asked."""
+    damaged: dict[str, StoreDamaged] = {}
+
+    def note(name: str, api: str, error: StoreDamaged) -> None:
+        del api
+        damaged[name] = error
+
+    stored = {record.name: record for record in broker.store.records(note)}
+    return [
+        Report(c, broker.store.now(), error=damaged[c.name].of(c.name))
+        if c.name in damaged
+        else look(broker, c, stored.get(c.name))
+        for c in connections
+    ]
 
 
 def look(broker: Broker, connection: Connection, record: Record | None) -> Report:

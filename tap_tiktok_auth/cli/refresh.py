@@ -110,10 +110,9 @@ def refresh(
 def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Result]:
     store, begun = broker.store, broker.store.now()
     connections = chosen(broker, names)
-    records = {record.name: record for record in store.records()}
+    reports = condition.look_at_all(broker, connections)
     if not names:
-        connections = [c for c in connections if not _is_revoked(records.get(c.name))]
-    reports = [condition.look(broker, c, records.get(c.name)) for c in connections]
+        reports = [report for report in reports if not condition.is_revoked(report)]
     due = [report.connection for report in reports if force or _is_due(report)]
     # Workers that begin at the same time should not all begin with the same connection.
     secrets.SystemRandom().shuffle(due)
@@ -122,10 +121,6 @@ def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Res
     now_known = {report.connection.name: report for report in checked}
     renewals = _own_renewals(store, begun)
     return [_result(now_known.get(before.connection.name), before, renewals) for before in reports]
-
-
-def _is_revoked(record: Record | None) -> bool:
-    return record is not None and record.status == "revoked"
 
 
 def _is_due(report: Report) -> bool:

@@ -58,8 +58,7 @@ def status(
     """  # noqa: D301  (click's mark for text that keeps its lines)
     with open_session(config_paths) as broker:
         wanted = chosen(broker, names)
-        stored = {record.name: record for record in broker.store.records()}
-        reports = [condition.look(broker, c, stored.get(c.name)) for c in wanted]
+        reports = condition.look_at_all(broker, wanted)
         if asks:
             reports = _checked(broker, reports)
         if as_json:

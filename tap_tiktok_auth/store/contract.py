@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tap_tiktok_auth.errors import StoreDamaged
     from tap_tiktok_auth.records import (
         AdvertiserSource,
         Event,
@@ -85,8 +86,18 @@ class Store(ABC):
         """Return the connection *name*, or None."""
 
     @abstractmethod
-    def records(self) -> list[Record]:
-        """Return all connections, sorted by name."""
+    def records(
+        self, damaged: Callable[[str, str, StoreDamaged], None] | None = None
+    ) -> list[Record]:
+        """Return all connections, sorted by name.
+
+        Args:
+            damaged: Told the name, the token system and the error of each connection whose row
+                cannot be trusted, which is then left out. Without it the first one is raised.
+
+        Raises:
+            StoreDamaged: A row cannot be trusted, and nobody wants to be told.
+        """
 
     @abstractmethod
     def claim(

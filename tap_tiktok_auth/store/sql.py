@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.errors import StoreError
+from tap_tiktok_auth.errors import StoreDamaged, StoreError
 from tap_tiktok_auth.store import audit, connections, logins, rows, sightings
 from tap_tiktok_auth.store.contract import Claim, Snapshot, Store
 from tap_tiktok_auth.store.keyring import Keyring
@@ -55,10 +55,21 @@ class SqlStore(Store):
             row, _, _ = connections.select(cursor, name)
         return None if row is None else self._opened(row)
 
-    def records(self) -> list[Record]:  # noqa: D102
+    def records(  # noqa: D102
+        self, damaged: Callable[[str, str, StoreDamaged], None] | None = None
+    ) -> list[Record]:
         with self._database.reading() as cursor:
             found = connections.every(cursor)
-        return [self._opened(row) for row in found]
+        records = []
+        for row in found:
+            try:
+                records.append(self._opened(row))
+            except StoreDamaged as error:
+                if damaged is None:
+                    raise
+                name, api, *_ = row
+                damaged(name, api, error)
+        return records
 
     def claim(  # noqa: D102
         self,

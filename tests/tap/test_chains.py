@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.session import session
-from tests.standin.runs import APIS, TIMED
+from tests.standin.runs import APIS
 from tests.standin.world import DAY, YEAR
 
 if TYPE_CHECKING:
     from tests.standin.runs import Bench
 
 pytestmark = pytest.mark.usefixtures("waits")
-
-
-def tokens_of(bench: Bench, api: str, **more: Any) -> tuple[str, str]:
-    """Return an access and a refresh token that were granted to someone else's program."""
-    consent = bench.world.codes[bench.world.consent(f"app-{api}", timed=True)].consent
-    access, refresh = bench.world.hand_out(consent, refreshable=True, **more)
-    return access, refresh or ""
 
 
 def test_a_new_code_starts_a_new_chain(bench: Bench) -> None:
@@ -92,95 +85,6 @@ def test_many_at_once(bench: Bench) -> None:
     assert run.code == 0
     assert set(bench.standin.spent().values()) == {1}
     assert len(run.rows("token_metadata")) == 20
-
-
-@pytest.mark.parametrize("api", TIMED)
-def test_refresh_token_as_a_seed(bench: Bench, api: str) -> None:
-    """A refresh token is used once, and then what came out of it."""
-    _, refresh = tokens_of(bench, api)
-    config = bench.settings(bench.connection(api, refresh_token=refresh))
-    first = bench.run(config)
-    assert (first.code, first.row(api)["obtained_by"]) == (0, "refresh_token")
-    assert first.events(api) == ["imported"]
-    bench.pass_time(2 * DAY)
-    second = bench.run(config)
-    assert second.code == 0
-    assert set(bench.standin.spent().values()) == {1}
-    assert len(bench.standin.token_posts) == 2
-
-
-@pytest.mark.parametrize("api", TIMED)
-def test_access_token_beside_a_refresh_token(bench: Bench, api: str) -> None:
-    """A confirmed access token is used as it is; once TikTok refuses it, it is refreshed once."""
-    access, refresh = tokens_of(bench, api)
-    seeds = {"access_token": access, "refresh_token": refresh}
-    config = bench.settings(bench.connection(api, **seeds))
-    first = bench.run(config)
-    assert (first.code, first.row(api)["obtained_by"]) == (0, "access_token")
-    assert bench.standin.token_posts == []
-    bench.world.kill_access_tokens()
-    second = bench.run(config)
-    assert second.code == 0
-    assert len(bench.standin.token_posts) == 1
-    assert second.row(api)["refresh_count"] == 1
-
-
-@pytest.mark.parametrize("api", TIMED)
-def test_dead_access_token_beside_a_refresh_token(bench: Bench, api: str) -> None:
-    """An access token that TikTok refuses at once is not used: the refresh token is."""
-    _, refresh = tokens_of(bench, api)
-    bench.world.issued.add("act.dead-and-gone")
-    seeds = {"access_token": "act.dead-and-gone", "refresh_token": refresh}
-    config = bench.settings(bench.connection(api, **seeds))
-    assert bench.run(config).row(api)["obtained_by"] == "refresh_token"
-    assert len(bench.standin.token_posts) == 1
-    assert bench.run(config).code == 0
-    assert len(bench.standin.token_posts) == 1
-
-
-def test_two_tokens_put_back_are_not_sent_again(bench: Bench) -> None:
-    """A refresh token that was used up within its chain starts no chain when it is put back."""
-    access, refresh = tokens_of(bench, "accounts")
-    old = bench.connection("accounts", access_token=access, refresh_token=refresh)
-    bench.run(bench.settings(old))
-    bench.pass_time(2 * DAY)
-    bench.world.kill_access_tokens()
-    bench.run(bench.settings(old))
-    bench.run(bench.settings(bench.consented("accounts")))
-    run = bench.run(bench.settings(old))
-    assert run.code == 1
-    assert "another one has replaced it" in run.told("accounts")[0]
-    assert max(bench.standin.spent().values()) == 1
-
-
-@pytest.mark.parametrize("api", APIS)
-def test_access_token_as_a_seed(bench: Bench, api: str) -> None:
-    """A token that the user holds is confirmed by TikTok before it is believed."""
-    timed = api in TIMED
-    consent = bench.world.codes[bench.world.consent(f"app-{api}", timed=timed)].consent
-    access, _ = bench.world.hand_out(consent, refreshable=timed)
-    config = bench.settings(bench.connection(api, access_token=access))
-    run = bench.run(config)
-    assert (run.code, run.row(api)["status"]) == (0, "active")
-    assert run.row(api)["refreshable"] is False
-    assert run.events(api) == ["imported"]
-    bench.world.revoke_all()
-    ended = bench.run(config)
-    assert (ended.code, ended.row(api)["status"]) == (1, "reauthorization_required")
-    assert f"Run: tiktok-auth login {api}" in ended.told(api)[0]
-    assert bench.standin.token_posts == []
-
-
-def test_access_token_as_a_seed_while_tiktok_is_silent(bench: Bench) -> None:
-    """Asking about a token spends nothing, so no answer is a failure that passes, nothing more."""
-    access, _ = tokens_of(bench, "accounts")
-    bench.standin.fail("/token_info/", times=100)
-    config = bench.settings(bench.connection("accounts", access_token=access))
-    run = bench.run(config)
-    assert (run.code, run.row("accounts")["status"]) == (1, "pending")
-    assert run.events("accounts") == []
-    bench.standin.faults.clear()
-    assert bench.run(config).code == 0
 
 
 def test_unreachable_between_two_tries(bench: Bench) -> None:
@@ -261,11 +165,49 @@ def test_a_connection_of_a_login(bench: Bench) -> None:
     assert len(bench.standin.token_posts) == 2
 
 
+def test_a_refused_code_does_not_stand_in_the_way_of_a_login(bench: Bench) -> None:
+    """Once a person has logged in, a code in the config that TikTok refused does no harm."""
+    settings = bench.settings(bench.consented("accounts"))
+    code = settings["connections"][0]["auth_code"]
+    bench.world.codes[code].used = True
+    assert bench.run(settings).code == 1
+    bench.world.add_app("app-other")
+    other = bench.consented("other", "accounts") | {"api": "accounts"}
+    other["auth_code"] = bench.world.consent("app-other", timed=True)
+    with session(parse(bench.settings())) as broker:
+        broker.start(parse(bench.settings(other)).connections[0])
+    for _ in range(2):
+        run = bench.run(settings)
+        assert (run.code, run.row("accounts")["obtained_by"]) == (0, "login")
+    assert bench.standin.spent()[code] == 1
+
+
+def test_a_corrected_setting_lets_a_refused_code_be_tried_again(bench: Bench) -> None:
+    """A refusal counts for the request as it was: with the right secret it is another one."""
+    entry = bench.consented("login_kit")
+    body = {"error": "invalid_grant", "error_description": "", "log_id": "20261121AB"}
+    bench.standin.fail("/oauth/token/", status=400, body=body)
+    wrong = entry | {"redirect_uri": "https://example.com/wrong/"}
+    assert [bench.run(bench.settings(wrong)).code for _ in range(2)] == [1, 1]
+    assert len(bench.standin.token_posts) == 1
+    assert bench.run(bench.settings(entry)).code == 0
+
+
 def test_no_connection_at_all(bench: Bench) -> None:
     """The one line says how to get one."""
     run = bench.run(bench.settings())
     assert run.code == 1
     assert "there is no connection. Set app_id" in run.err
+
+
+def test_the_connection_test(bench: Bench) -> None:
+    """`--test` fails with the same line as a run if a connection does, and only then."""
+    good, spent = bench.consented("accounts"), bench.consented("marketing")
+    assert bench.run(bench.settings(good), None, "--test").code == 0
+    bench.world.codes[spent["auth_code"]].used = True
+    run = bench.run(bench.settings(good, spent), None, "--test")
+    assert run.code == 1
+    assert "40110" in run.told("marketing")[0]
 
 
 def test_app_tokens(bench: Bench) -> None:
