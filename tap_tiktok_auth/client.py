@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 import time
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import backoff
 import requests
+from requests.utils import get_environ_proxies
 
 from tap_tiktok_auth.apis.messages import Response
 from tap_tiktok_auth.errors import (
@@ -46,6 +49,9 @@ QPM_PAUSE = 300.0
 
 _RETRIES = 4
 
+#: The variables by which `requests` takes other certificates than its own.
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
 
 class Client:
     """Sends requests to TikTok, at the right pace, and again when that is safe.
@@ -72,6 +78,8 @@ class Client:
         self._stop = stop or threading.Event()
         self._pacer = Pacer(requests_per_second)
         self._shared = _session(WatchedAdapter(connections))
+        self._of_thread = threading.local()
+        self._proxies: dict[str, dict[str, str]] = {}
 
     def fetch(
         self,
@@ -96,15 +104,15 @@ class Client:
         waits, pauses = _waits(), iter([QPM_PAUSE])
         while True:
             response = None
+            self._wait(self._pacer.reserve(request.app_id))
+            if before_send is not None:
+                before_send()
             try:
-                self._wait(self._pacer.reserve(request.app_id))
-                if before_send is not None:
-                    before_send()
                 response = self.send(request)
                 return read(response)
             except TryAgainLater as error:
                 spent = request.spends and isinstance(error, NoAnswer)
-                wait = None if spent or isinstance(error, Interrupted) else next(waits, None)
+                wait = None if spent else next(waits, None)
                 if wait is None and isinstance(error, RateLimited):
                     wait = next(pauses, None)
                 if wait is None:
@@ -126,7 +134,11 @@ class Client:
             return self._send(self._shared, request)
         # A connection that the other side closed while it was idle fails only after the request
         # was written to it, and nobody knows then whether it was taken. A new one has no past.
-        with _session(WatchedAdapter(1)) as session:
+        try:
+            session: requests.Session = self._of_thread.session
+        except AttributeError:
+            session = self._of_thread.session = _session(WatchedAdapter(1))
+        with session:
             return self._send(session, request)
 
     def _send(self, session: requests.Session, request: Request) -> Response:
@@ -143,6 +155,7 @@ class Client:
                     json=request.json,
                     data=request.form,
                     headers=dict(request.headers),
+                    proxies=self._proxies_to(request.url),
                     timeout=self.timeout,
                     allow_redirects=False,
                     stream=True,
@@ -175,6 +188,13 @@ class Client:
         """Close the connections to TikTok."""
         self._shared.close()
 
+    def _proxies_to(self, url: str) -> dict[str, str]:
+        """Return the environment's proxies for a host, looked up once."""
+        host = urlsplit(url).netloc
+        if host not in self._proxies:
+            self._proxies[host] = dict(get_environ_proxies(url))
+        return self._proxies[host]
+
     def _wait(self, seconds: float) -> None:
         if self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):
             raise Interrupted("told to stop")
@@ -191,8 +211,11 @@ def _session(adapter: WatchedAdapter) -> requests.Session:
     session = requests.Session()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    # Says that there is no other authentication, lest one be read from ~/.netrc.
-    session.auth = _unchanged
+    # The environment gives proxies and certificates, and no authentication: none from ~/.netrc.
+    session.trust_env = False
+    session.verify = next(
+        (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
+    )
     # One session serves many connections: nothing that one answer sets goes with another's request.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update(
@@ -206,10 +229,6 @@ def _session(adapter: WatchedAdapter) -> requests.Session:
     return session
 
 
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
 def _read_body(answer: requests.Response, watch: Watch) -> bytes:
     body = bytearray()
     for chunk in answer.iter_content(65_536):
@@ -219,6 +238,12 @@ def _read_body(answer: requests.Response, watch: Watch) -> bytes:
                 f"TikTok's answer is larger than {BODY_LIMIT // 1_000_000} MB",
                 next_step="Run again; if it stays so, tell the maintainers.",
             )
-    if watch.late:
+    # A process that was stopped finds its time over and the whole answer waiting in the socket.
+    if watch.late and not _says_its_length(answer):
         raise requests.Timeout  # what there is of it may look whole
     return bytes(body)
+
+
+def _says_its_length(answer: requests.Response) -> bool:
+    """Whether an answer that broke off would have been noticed."""
+    return bool(answer.raw.chunked) or answer.raw.length_remaining == 0

@@ -48,12 +48,18 @@ class Watch:
             self._socket = way
 
     def cut_off(self) -> None:
-        """End the request: who waits for its answer sees the connection end."""
+        """End the request: who waits for its answer sees the connection end.
+
+        What has arrived can still be read. A TLS socket's own `shutdown` would forget its keys
+        and leave that unreadable, so the plain one below it is ended.
+        """
         with self._lock:
             self.late = True
-            if self._socket is not None:
+            # TLS through a TLS proxy is no socket, it has one.
+            way = getattr(self._socket, "socket", self._socket)
+            if isinstance(way, socket.socket):
                 with suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
+                    socket.socket.shutdown(way, socket.SHUT_RDWR)
 
     def over(self) -> None:
         """Let go of the socket, which may serve another request now."""

@@ -129,8 +129,9 @@ class SQLite(Database):
 
     def _prepare(self) -> None:
         with self._cursor() as cursor:
-            owner = cursor.execute("PRAGMA application_id").fetchone()[0]
+            # Tables first: whoever creates the store at this moment puts its mark before them.
             tables = {row[0] for row in cursor.execute("SELECT name FROM sqlite_master")}
+            owner = cursor.execute("PRAGMA application_id").fetchone()[0]
             if owner != _APPLICATION and (tables or owner):
                 raise StoreDamaged(
                     f"the token store {self.path} is some other program's database",

@@ -96,7 +96,7 @@ def assert_fit_to_show(error: TikTokAuthError, request: Request) -> None:
         assert not any(secret in text for secret in request.secrets)
 
 
-@settings(max_examples=1800, deadline=None, derandomize=True)
+@settings(max_examples=1500, deadline=None, derandomize=True)
 @given(call=st.sampled_from(CALLS), status=STATUSES, body=BODIES)
 def test_a_value_or_an_error_of_ours(call: tuple[str, str], status: int, body: bytes) -> None:
     """Nothing else is ever raised, and what is raised can be shown to anyone."""

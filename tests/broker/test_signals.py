@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -49,10 +50,14 @@ def ended(bench: Bench, process: subprocess.Popen[str]) -> Run:
 def test_told_to_end_while_tiktok_answers(bench: Bench, number: signal.Signals) -> None:
     """The token is stored first; then the run ends with the signal's exit code."""
     config = bench.settings(bench.consented("accounts"), bench.consented("marketing"))
+    gate = threading.Event()
     for path in ("/tt_user/oauth2/token/", "/oauth2/access_token/"):
-        bench.standin.fail(path, carried_out=True, body=..., delay=0.6)
+        bench.standin.fail(path, carried_out=True, body=..., gate=gate)
     process = begun(bench, config, posts=2)
     process.send_signal(number)
+    time.sleep(0.1)  # the signal is there before the answer
+    assert process.poll() is None
+    gate.set()
     assert ended(bench, process).code == CODES[number]
     stored = {bench.record(name).token for name in ("accounts", "marketing")}
     assert {t.access_token for t in stored if t} == set(bench.world.access)
@@ -83,9 +88,11 @@ def test_told_to_end_during_a_long_wait(bench: Bench) -> None:
 def test_killed_while_tiktok_answers(bench: Bench, *, carried_out: bool) -> None:
     """The next run takes over at once, tries once more, and tells what happened."""
     config = bench.settings(bench.consented("accounts"))
-    bench.standin.fail("/token/", carried_out=carried_out, body=b"", delay=0.4)
+    gate = threading.Event()
+    bench.standin.fail("/token/", carried_out=carried_out, body=b"", gate=gate)
     process = begun(bench, config)
     process.kill()
+    gate.set()
     ended(bench, process)
     attempt = bench.record("accounts").attempt
     assert attempt is not None
@@ -107,8 +114,10 @@ def test_killed_while_tiktok_answers(bench: Bench, *, carried_out: bool) -> None
 def test_two_runs_at_once(bench: Bench) -> None:
     """The second run waits for the first one's answer and uses it."""
     config = bench.settings(bench.consented("accounts"))
-    bench.standin.fail("/token/", carried_out=True, body=..., delay=1.0)
+    gate = threading.Event()
+    bench.standin.fail("/token/", carried_out=True, body=..., gate=gate)
     first = begun(bench, config)
+    threading.Timer(0.3, gate.set).start()
     second = bench.run(config)
     assert second.code == 0
     assert ended(bench, first).code == 0
@@ -120,7 +129,8 @@ def test_two_runs_at_once(bench: Bench) -> None:
 def test_told_to_end_while_another_run_is_waited_for(bench: Bench) -> None:
     """Who waits for another's answer ends at once, and disturbs it not."""
     config = bench.settings(bench.consented("accounts"))
-    bench.standin.fail("/token/", carried_out=True, body=..., delay=2.0)
+    gate = threading.Event()
+    bench.standin.fail("/token/", carried_out=True, body=..., gate=gate)
     first = begun(bench, config)
     waiting = bench.start(config)
     looking(waiting)
@@ -128,5 +138,6 @@ def test_told_to_end_while_another_run_is_waited_for(bench: Bench) -> None:
     waiting.terminate()
     assert ended(bench, waiting).code == 143
     assert first.poll() is None
+    gate.set()
     assert ended(bench, first).code == 0
     assert len(bench.standin.token_posts) == 1

@@ -13,6 +13,7 @@ from tap_tiktok_auth.errors import (
     ConfigurationError,
     NoAnswer,
     RateLimited,
+    TikTokAuthError,
     TryAgainLater,
 )
 from tests.client.calls import answer, at, body_of, request
@@ -140,23 +141,26 @@ def test_told_to_stop(standin: StandIn) -> None:
     client.close()
 
 
-def test_before_send_comes_right_before(client: Client, waits: list[float]) -> None:
-    """It is called before each sending, and what it raises keeps the request back."""
-    del waits
+@pytest.mark.parametrize("kind", [ConfigurationError, TryAgainLater])
+def test_before_send_comes_right_before(
+    client: Client, waits: list[float], kind: type[TikTokAuthError]
+) -> None:
+    """It is called before each sending, and what it raises ends the request, without a retry."""
     called: list[int] = []
 
     def confirm() -> None:
         called.append(1)
         if len(called) == 2:
-            raise ConfigurationError("not ours any more")
+            raise kind("not ours any more")
 
     def read(response: Response) -> bytes:
         raise RateLimited(f"HTTP {response.status}")
 
     with serving(answer) as server:
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(kind, match="not ours"):
             client.fetch(request(at(server), spends=True), read, before_send=confirm)
-        assert server.accepted == 1
+        assert (server.accepted, len(called)) == (1, 2)
+    assert len(waits) <= 1
 
 
 def test_only_our_own_name_is_told(client: Client) -> None:

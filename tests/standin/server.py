@@ -43,7 +43,7 @@ class Fault:
         carried_out: Whether TikTok does what it was asked before things go wrong.
         status: HTTP status of the answer.
         body: The answer; None closes the connection without one, `...` is the true answer.
-        delay: Seconds before the answer.
+        gate: The answer waits until this is set.
         drip: Seconds between the bytes of the answer.
         headers: More headers of the answer.
     """
@@ -53,7 +53,7 @@ class Fault:
     carried_out: bool = False
     status: int = 200
     body: Any = None
-    delay: float = 0.0
+    gate: threading.Event | None = None
     drip: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -211,8 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.client_address[1],
         )
         fault, reply = self.server.standin.answer(incoming)
-        if fault is not None and fault.delay:
-            time.sleep(fault.delay)
+        if fault is not None and fault.gate is not None:
+            fault.gate.wait(60)
         with suppress(OSError):
             if reply.body is None:
                 self.close_connection = True

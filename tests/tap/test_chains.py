@@ -200,16 +200,6 @@ def test_no_connection_at_all(bench: Bench) -> None:
     assert "there is no connection. Set app_id" in run.err
 
 
-def test_the_connection_test(bench: Bench) -> None:
-    """`--test` fails with the same line as a run if a connection does, and only then."""
-    good, spent = bench.consented("accounts"), bench.consented("marketing")
-    assert bench.run(bench.settings(good), None, "--test").code == 0
-    bench.world.codes[spent["auth_code"]].used = True
-    run = bench.run(bench.settings(good, spent), None, "--test")
-    assert run.code == 1
-    assert "40110" in run.told("marketing")[0]
-
-
 def test_app_tokens(bench: Bench) -> None:
     """A token of the app itself needs no consent, and is asked for again when it ends."""
     config = bench.settings(bench.connection("login_kit", grant_type="client_credentials"))

@@ -74,11 +74,11 @@ def test_service_failure_that_tiktok_tells(bench: Bench) -> None:
     body = {"code": 50000, "message": "System error", "request_id": "20261121AB"}
     kit = {"error": "temporarily_unavailable", "error_description": "", "log_id": "20261121AB"}
     for path in EXCHANGE[:2]:
-        bench.standin.fail(path, times=6, body=body)
+        bench.standin.fail(path, times=4, body=body)
     bench.standin.fail(EXCHANGE[2], times=3, status=500, body=kit)
     run = bench.run(everyone(bench))
     assert run.code == 0
-    assert sum(posts(bench).values()) == 20
+    assert sum(posts(bench).values()) == 16
 
 
 @pytest.mark.usefixtures("waits")

@@ -1,0 +1,159 @@
+"""Single rules that the histories reach seldom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_tiktok_auth import lifecycle, outcomes
+from tap_tiktok_auth.errors import (
+    AccessTokenRejected,
+    AuthorizationRequired,
+    ConfigurationError,
+    GrantRejected,
+    Interrupted,
+    NoAnswer,
+    PermissionMissing,
+    RateLimited,
+    RequestRefused,
+    StoreUnavailable,
+    TikTokAuthError,
+    Unreachable,
+)
+from tap_tiktok_auth.lifecycle import Wish
+from tap_tiktok_auth.records import Attempt, Record
+from tap_tiktok_auth.tokens import Token
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.lifecycle import Action
+
+NOW = 1_800_000_000.0
+DAY = 86_400.0
+
+
+def record(**changes: Any) -> Record:
+    """Return a connection with a token that is stale and can be refreshed."""
+    token = Token("act", "rft", NOW - DAY + 600, NOW + 600, NOW + 9 * DAY, NOW + 9 * DAY)
+    return replace(
+        Record("acme", "accounts", "7001", 1, token, seed_hash="seed", status="active"), **changes
+    )
+
+
+def wish(**changes: Any) -> Wish:
+    """Return what a run wants of that connection."""
+    plain = Wish(NOW, 1800, seed_kind="auth_code", seed_hash="seed", refresh_attempt="key")
+    return replace(plain, **changes)
+
+
+def test_an_interruption_changes_nothing() -> None:
+    """Nothing was sent, so what is known of an earlier attempt stays known."""
+    before = record(attempt=Attempt("key", NOW - 9, "unconfirmed"), status="unconfirmed")
+    actions: tuple[Action, ...] = ("refresh", "exchange", "import", "client_token")
+    for action in actions:
+        after, events = outcomes.after_refusal(
+            before, Interrupted("told to stop"), NOW, attempt="key", action=action
+        )
+        assert (after, events) == (before, ())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RateLimited("slow"),
+        Unreachable("away"),
+        ConfigurationError("wrong app"),
+        RequestRefused("unknown"),
+        PermissionMissing("not allowed"),
+        StoreUnavailable("full"),
+    ],
+)
+def test_a_failure_that_needs_no_consent_asks_for_none(error: TikTokAuthError) -> None:
+    """Only what a person must mend by authorising is marked so, even if the token has ended."""
+    ended = record(token=replace(record().token or Token(""), expires_at=NOW - 1))
+    for before in (record(), ended):
+        after, events = outcomes.after_refusal(before, error, NOW, attempt="key", action="refresh")
+        assert (after.status, events) == ("refresh_failing", ("refresh_failed",))
+        assert after.token == before.token
+        assert lifecycle.next_step(after, wish()).action == "refresh"
+    new = Record("acme", "accounts", "")
+    after, events = outcomes.after_refusal(new, error, NOW, attempt="key", action="exchange")
+    assert (after.status, events) == ("pending", ())
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_refused_refresh_token(*, works: bool) -> None:
+    """While the token works it is used; after that a person is needed; nothing is sent again."""
+    token = replace(record().token or Token(""), expires_at=NOW + 600 if works else NOW - 1)
+    error = GrantRejected("refused", code="40107", request_id="r1")
+    after, events = outcomes.after_refusal(
+        record(token=token), error, NOW, attempt="key", action="refresh"
+    )
+    step = lifecycle.next_step(after, wish())
+    assert isinstance(step.error, AuthorizationRequired)
+    assert (step.error.code, step.error.request_id) == ("40107", "r1")
+    if works:
+        assert (after.status, step.action) == ("refresh_failing", "use")
+        assert events == ("refresh_failed",)
+    else:
+        assert (after.status, step.action) == ("reauthorization_required", "stop")
+        assert events == ("refresh_failed", "reauthorization_required")
+    assert lifecycle.next_step(after, wish(force=True)).action == "refresh"
+    assert lifecycle.next_step(after, wish(refresh_attempt="other app")).action == "refresh"
+
+
+def test_a_lost_answer_is_explained_once_and_only_for_the_same_request() -> None:
+    """The explanation belongs to the credential whose answer was lost, and to a refusal of it."""
+    unsure, _ = outcomes.after_refusal(
+        record(), NoAnswer("broke off"), NOW, attempt="key", action="refresh"
+    )
+    assert unsure.status == "unconfirmed"
+    refused = GrantRejected("refused", code="40107", request_id="r1")
+    explained = outcomes.explain_loss(unsure, refused, "key")
+    assert isinstance(explained, GrantRejected)
+    assert "got no answer" in explained.cause
+    assert (explained.code, explained.request_id) == ("40107", "r1")
+    assert outcomes.explain_loss(unsure, refused, "another") is refused
+    assert outcomes.explain_loss(record(), refused, "key") is refused
+    limited = RateLimited("slow")
+    assert outcomes.explain_loss(unsure, limited, "key") is limited
+
+
+def test_an_end_by_the_clock_is_noted_once() -> None:
+    """A consent that is over marks the connection at the first look, not at each."""
+    over = record(token=replace(record().token or Token(""), expires_at=NOW - 1))
+    error = AuthorizationRequired("the consent ended")
+    once, events = outcomes.after_stop(over, error, NOW)
+    assert (once.status, events) == ("reauthorization_required", ("reauthorization_required",))
+    assert outcomes.after_stop(once, error, NOW) == (once, ())
+    assert outcomes.after_stop(over, Interrupted("told to stop"), NOW) == (over, ())
+    passing, events = outcomes.after_stop(record(), Unreachable("away"), NOW)
+    assert (passing.status, events) == ("active", ())
+    assert passing.failure is not None
+
+
+def test_a_rejected_token_is_given_up_only_if_another_can_be_had() -> None:
+    """One that nothing can renew is kept, because TikTok may change its mind."""
+    error = AccessTokenRejected("refused", code="40105")
+    given_up = outcomes.after_rejection(record(), error, NOW)
+    assert given_up.token is not None
+    assert given_up.token.state(NOW, 0) == "expired"
+    assert lifecycle.next_step(given_up, wish()).action == "refresh"
+    over = record(token=replace(record().token or Token(""), refresh_expires_at=NOW - 1))
+    for kept in (over, record(token=Token("act", long_term=True))):
+        after = outcomes.after_rejection(kept, error, NOW)
+        assert (after.token, after.status) == (kept.token, "reauthorization_required")
+
+
+def test_confirmation_does_not_hide_a_failing_refresh() -> None:
+    """The token works, its renewal does not: both are true."""
+    failing, _ = outcomes.after_refusal(
+        record(), RateLimited("slow"), NOW, attempt="key", action="refresh"
+    )
+    after = outcomes.after_confirmation(failing, NOW)
+    assert (after.status, after.failure, after.verified_at) == (
+        "refresh_failing",
+        failing.failure,
+        NOW,
+    )

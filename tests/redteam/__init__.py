@@ -1,0 +1,1 @@
+"""Attacks on the whole package, carried out for real."""
