@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Seconds to wait before each further try to commit an answer to a store that fails.
-COMMIT_RETRIES = (0.1, 0.3, 1.0, 3.0, 5.0, 10.0)
+COMMIT_RETRIES = (0.1, 1.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True)

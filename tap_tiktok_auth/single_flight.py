@@ -5,11 +5,12 @@ Threads, processes and machines go the same way, because the lease is a row of t
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import outcomes
-from tap_tiktok_auth.errors import Interrupted, TryAgainLater
+from tap_tiktok_auth.errors import Interrupted, StoreError, TryAgainLater
 from tap_tiktok_auth.leases import Leases, Patience, is_dead
 from tap_tiktok_auth.lifecycle import Step, Wish, next_step
 from tap_tiktok_auth.records import Attempt, Record
@@ -19,7 +20,7 @@ from tap_tiktok_auth.wishes import Outcome, settle
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.apis.base import TokenApi
     from tap_tiktok_auth.client import Client
@@ -81,9 +82,9 @@ class SingleFlight:
         while True:
             plan = _Plan()
             holder = self._leases.new_holder()
-            claim = self._store.claim(
-                name, holder, self._leases.ttl, self._planner(connection, ask, plan), dead=dead
-            )
+            prepare = self._planner(connection, ask, plan)
+            with self._given_back(name, holder):
+                claim = self._store.claim(name, holder, self._leases.ttl, prepare, dead=dead)
             if claim.outcome == "held" and claim.record is not None:
                 return self._carry_out(connection, claim.record, holder, plan, ask)
             if claim.outcome == "declined":
@@ -129,7 +130,7 @@ class SingleFlight:
             is_new=plan.before is None,
             was_lost=plan.before != plan.found and plan.before is not None,
         )
-        with self._leases.kept(connection.name, holder):
+        with self._leases.kept(connection.name, holder), self._given_back(owner.name, holder):
             return carry_out(
                 renewal,
                 store=self._store,
@@ -138,6 +139,19 @@ class SingleFlight:
                 confirm=lambda: self._leases.confirm(connection.name, holder),
                 stop=self._stop,
             )
+
+    @contextmanager
+    def _given_back(self, name: str, holder: str) -> Iterator[None]:
+        """Give a lease back if something fails in the block, lest others wait for its end.
+
+        It may be ours although the store failed: a commit whose confirmation was lost is one.
+        """
+        try:
+            yield
+        except BaseException:
+            with suppress(StoreError):
+                self._store.release(name, holder)
+            raise
 
     def _planner(
         self, connection: Connection, ask: Ask, plan: _Plan

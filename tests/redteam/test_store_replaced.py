@@ -1,0 +1,68 @@
+"""The store's file is taken away or replaced while a process works with it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_tiktok_auth import renewal
+from tap_tiktok_auth.errors import StoreError
+
+if TYPE_CHECKING:
+    from tests.redteam.conftest import Target
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewal, "COMMIT_RETRIES", (0.01,))
+
+
+def take_away(target: Target) -> None:
+    """Move the store's files away."""
+    away = target.folder / "away"
+    away.mkdir()
+    for file in list(target.path.parent.glob("tokens.db*")):
+        file.rename(away / file.name)
+
+
+def test_nothing_is_spent_for_a_store_that_is_gone(target: Target) -> None:
+    """A token that would be written into a file without a name is not asked for."""
+    target.consent()
+    with target.broker() as broker:
+        acme = broker.connection("acme")
+        take_away(target)
+        with pytest.raises(StoreError, match="was moved or replaced"):
+            broker.obtain(acme)
+    assert target.tiktok.count("refresh") == 0
+
+
+@pytest.mark.parametrize("older", [0, 1])
+def test_a_store_that_is_restored_meanwhile(target: Target, older: int) -> None:
+    """The new token survives the restoring of a backup in the middle of a refresh."""
+    target.consent()
+    backup = target.folder / "backup.db"
+    with target.store():
+        pass
+    shutil.copy(target.path, backup)
+    if older:
+        with target.broker() as broker:
+            broker.obtain(broker.connection("acme"), force=True)
+    target.tiktok.scenario("latency", value=400, times=1)
+    spent = target.tiktok.count("refresh")
+    with target.broker() as broker, ThreadPoolExecutor(1) as pool:
+        acme = broker.connection("acme")
+        asked = pool.submit(lambda: broker.obtain(acme, force=True))
+        while target.tiktok.count("refresh") == spent:
+            time.sleep(0.005)
+        take_away(target)
+        shutil.copy(backup, target.path)
+        with pytest.raises(StoreError, match="is kept, encrypted, in"):
+            asked.result()
+    with target.broker() as broker:
+        held = broker.obtain(broker.connection("acme"))
+    assert target.is_live(held.record)
+    assert target.tiktok.count("refresh") == spent + 1
