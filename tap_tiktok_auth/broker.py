@@ -7,7 +7,9 @@ terminal.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +18,7 @@ from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
     ConfigurationError,
+    StoreError,
     TikTokAuthError,
 )
 from tap_tiktok_auth.roster import Roster
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.wishes import Outcome
 
 T = TypeVar("T")
+
+#: Seconds between two looks for tokens that earlier processes could not store.
+LOOK_EVERY = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Broker:
         self._client: Client | None = None
         self._wishes = Wishes(store, self.roster, config.refresh_margin)
         self._flight: SingleFlight | None = None
+        self._looked_at = -math.inf
         self._lock = threading.Lock()
 
     @property
@@ -172,6 +179,8 @@ class Broker:
         try:
             outcome = self._obtain(connection, ask)
         except TikTokAuthError as error:
+            if isinstance(error, StoreError):
+                self._looked_at = -math.inf
             raise error.of(connection.name) from None
         record = outcome.record
         app = self.roster.app(connection, record)
@@ -179,20 +188,33 @@ class Broker:
 
     def _obtain(self, connection: Connection, ask: Ask) -> Outcome:
         record = self.store.read(connection.name)
-        if record is not None and record.attempt is not None and record.attempt.outcome == "sent":
-            record = self._recovered(record)
-        ask = replace(ask, seen=record.generation if record else 0)
-        step = lifecycle.next_step(record, self._wishes.of(connection, record, ask))
+        ask, step = self._question(connection, record, ask)
+        if (step.action != "use" or step.error or _is_unsettled(record)) and self._recover():
+            record = self.store.read(connection.name)
+            ask, step = self._question(connection, record, ask)
         if not step.spends:
             return settle(record, step)
         return self._renewals().renew(connection, ask)
 
-    def _recovered(self, record: Record) -> Record | None:
-        """Take in a token that an earlier process could not store."""
-        from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (needed after distress only)
+    def _question(
+        self, connection: Connection, record: Record | None, ask: Ask
+    ) -> tuple[Ask, Step]:
+        ask = replace(ask, seen=record.generation if record else 0)
+        return ask, lifecycle.next_step(record, self._wishes.of(connection, record, ask))
 
-        recovery.take_in(self.store)
-        return self.store.read(record.name)
+    def _recover(self) -> int:
+        """Take in tokens that earlier processes could not store; return how many.
+
+        Asked for whenever the stored token is not simply used: another machine may have tried it
+        in vain since, or a backup of the store may have been restored. One look serves all who ask
+        at about the same time, unless the store failed this process meanwhile.
+        """
+        if time.monotonic() < self._looked_at + LOOK_EVERY:
+            return 0
+        self._looked_at = time.monotonic()
+        from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (not for a fresh token)
+
+        return recovery.take_in(self.store)
 
     def _renewals(self) -> SingleFlight:
         # Not for a token that is fresh in the store: that answer comes without these imports.
@@ -288,6 +310,18 @@ class Broker:
 
     # Ending
 
+    def forget(self, name: str) -> bool:
+        """Remove a connection from the store once nobody renews it; False if there is none.
+
+        Raises:
+            TikTokAuthError: Another process renews it for long, or the store fails.
+        """
+        try:
+            with deferred(self.stop):
+                return self._renewals().forget(name)
+        except TikTokAuthError as error:
+            raise error.of(name) from None
+
     def revoke(self, connection: Connection) -> Record:
         """Revoke a connection's token at TikTok and forget its secrets; the row stays.
 
@@ -316,3 +350,7 @@ class Broker:
                         return revoked
         except TikTokAuthError as error:
             raise error.of(connection.name) from None
+
+
+def _is_unsettled(record: Record | None) -> bool:
+    return record is not None and record.attempt is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import threading
 import time
 from http.cookiejar import DefaultCookiePolicy
@@ -48,6 +49,7 @@ BODY_LIMIT = 10_000_000
 QPM_PAUSE = 300.0
 
 _RETRIES = 4
+_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 #: The variables by which `requests` takes other certificates than its own.
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -77,6 +79,8 @@ class Client:
         self._clock = clock
         self._stop = stop or threading.Event()
         self._pacer = Pacer(requests_per_second)
+        self._connections = connections
+        self._process = os.getpid()
         self._shared = _session(WatchedAdapter(connections))
         self._of_thread = threading.local()
         self._proxies: dict[str, dict[str, str]] = {}
@@ -131,6 +135,10 @@ class Client:
             ConfigurationError: It cannot be sent as it is.
         """
         if not request.spends:
+            if self._process != os.getpid():
+                # A forked child must not read the answers to its parent's requests.
+                self._process = os.getpid()
+                self._shared = _session(WatchedAdapter(self._connections))
             return self._send(self._shared, request)
         # A connection that the other side closed while it was idle fails only after the request
         # was written to it, and nobody knows then whether it was taken. A new one has no past.
@@ -162,11 +170,11 @@ class Client:
                 ) as answer,
             ):
                 body = _read_body(answer, watch)
-        except (requests.RequestException, ValueError) as error:
+        except (OSError, ValueError) as error:  # those of `requests` are among them
             if watch.left:
                 late = watch.late or isinstance(error, requests.Timeout)
                 raise no_answer(request, late=late) from None
-            if isinstance(error, requests.RequestException) and not isinstance(
+            if isinstance(error, OSError) and not isinstance(
                 error, requests.exceptions.InvalidHeader
             ):
                 raise unreachable(request, error) from None
@@ -189,11 +197,16 @@ class Client:
         self._shared.close()
 
     def _proxies_to(self, url: str) -> dict[str, str]:
-        """Return the environment's proxies for a host, looked up once."""
-        host = urlsplit(url).netloc
-        if host not in self._proxies:
-            self._proxies[host] = dict(get_environ_proxies(url))
-        return self._proxies[host]
+        """Return the environment's proxies for a host, looked up once.
+
+        None for this machine: what is sent to it without TLS must not leave it.
+        """
+        parts = urlsplit(url)
+        if _LOOPBACK.fullmatch(parts.hostname or ""):
+            return {}
+        if parts.netloc not in self._proxies:
+            self._proxies[parts.netloc] = dict(get_environ_proxies(url))
+        return self._proxies[parts.netloc]
 
     def _wait(self, seconds: float) -> None:
         if self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):

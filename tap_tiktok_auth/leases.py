@@ -41,15 +41,19 @@ class Leases:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._heart: threading.Thread | None = None
+        self._process = os.getpid()
+        self._machine = machine()
 
     def new_holder(self) -> str:
         """Return a name for the holder of one lease, of which this process can be told again."""
         pid = os.getpid()
-        return f"{machine()}:{pid}:{started_at(pid)}:{uuid.uuid4().hex}"
+        return f"{self._machine}:{pid}:{started_at(pid)}:{uuid.uuid4().hex}"
 
     @contextmanager
     def kept(self, name: str, holder: str) -> Iterator[None]:
         """Renew the lease of a connection from time to time during the block."""
+        if self._process != os.getpid():
+            self._forget_parent()
         with self._lock:
             self._held[holder] = name
             self._renewed_at[holder] = _Moment()
@@ -77,6 +81,12 @@ class Leases:
         if not self._store.renew(name, holder, self.ttl):
             raise TryAgainLater("another process took over", next_step="Run again.")
         self._renewed_at[holder] = now
+
+    def _forget_parent(self) -> None:
+        """Begin without leases in a forked child, which has neither its parent's nor the thread."""
+        self._lock, self._wake = threading.Lock(), threading.Event()
+        self._held, self._renewed_at, self._heart = {}, {}, None
+        self._process = os.getpid()
 
     def _beat(self) -> None:
         while True:

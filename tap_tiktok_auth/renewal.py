@@ -239,7 +239,7 @@ def _commit(
         except StoreError as error:
             wait = next(waits, None)
             if wait is None or stop.is_set():
-                raise _keep_elsewhere(store, record, error) from None
+                raise _keep_elsewhere(store, record, renewal, error) from None
             log.warning("%s Trying again to store TikTok's new token in %.1f s.", error, wait)
             stop.wait(wait)
     if stored:
@@ -247,13 +247,18 @@ def _commit(
     current = store.read(record.name)
     if current is None or current.token is None:
         raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
+    if current.generation < record.generation:
+        behind = StoreUnavailable("an older state of the token store was restored meanwhile")
+        raise _keep_elsewhere(store, record, renewal, behind)
     return Outcome(current)
 
 
-def _keep_elsewhere(store: Store, record: Record, error: StoreError) -> StoreError:
+def _keep_elsewhere(
+    store: Store, record: Record, renewal: Renewal, error: StoreError
+) -> StoreError:
     from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (needed in distress only)
 
-    file = recovery.write(store, record)
+    file = recovery.write(store, record, follows=renewal.record)
     return StoreUnavailable(
         f"{error.cause}; TikTok's new token is kept, encrypted, in {file}",
         next_step="Mend the store; the next run takes the file in.",
@@ -275,7 +280,10 @@ def _remember_failure(renewal: Renewal, error: TikTokAuthError, store: Store) ->
     fingerprint = store.fingerprint(renewed.access_token if renewed else None)
     events = outcomes.token_events(names, changed, before=fingerprint, error=error)
     try:
-        store.commit(changed, renewal.holder, events=(*_loss_events(renewal), *events))
+        if not store.commit(changed, renewal.holder, events=(*_loss_events(renewal), *events)):
+            current = store.read(record.name)
+            if current is not None and current.generation > record.generation and current.token:
+                return Outcome(current)  # someone else took over, and was answered
     except StoreError as failed:
         log.warning("%s", failed)
     if outcomes.still_works(record, action, now):
@@ -286,7 +294,7 @@ def _remember_failure(renewal: Renewal, error: TikTokAuthError, store: Store) ->
 def _leave_as_it_was(renewal: Renewal, store: Store) -> None:
     try:
         if renewal.is_new:
-            store.forget(renewal.record.name)
+            store.forget(renewal.record.name, renewal.holder)
         else:
             store.commit(renewal.record, renewal.holder)
     except StoreError as failed:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import outcomes
-from tap_tiktok_auth.errors import Interrupted, StoreError, TryAgainLater
+from tap_tiktok_auth.errors import Interrupted, StoreDamaged, StoreError, TryAgainLater
 from tap_tiktok_auth.leases import Leases, Patience, is_dead
 from tap_tiktok_auth.lifecycle import Step, Wish, next_step
 from tap_tiktok_auth.records import Attempt, Record
@@ -75,6 +75,31 @@ class SingleFlight:
         """
         with deferred(self._stop):
             return self._renew(connection, ask)
+
+    def forget(self, name: str) -> bool:
+        """Delete a connection once nobody renews it, so that no answer comes after it.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            TryAgainLater: Its holder does not come to an end.
+        """
+        patience, dead = Patience(self._leases.ttl, self._stop), None
+        holder = self._leases.new_holder()
+        while True:
+            try:
+                claim = self._store.claim(
+                    name, holder, self._leases.ttl, lambda record: record, dead=dead
+                )
+            except StoreDamaged:
+                return self._store.forget(name)  # nobody can renew it
+            if claim.outcome != "busy":
+                return claim.outcome == "held" and self._store.forget(name, holder)
+            if claim.holder is not None and is_dead(claim.holder):
+                dead = claim.holder
+            elif not patience.wait():
+                raise TryAgainLater("another process renews its token", next_step="Run again.")
 
     def _renew(self, connection: Connection, ask: Ask) -> Outcome:
         """Take the lease and do what is due under it, or wait for who does it already."""

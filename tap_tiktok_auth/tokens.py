@@ -14,6 +14,9 @@ ObtainedBy = Literal["auth_code", "refresh_token", "access_token", "login", "cli
 #: computed from; a difference up to this many seconds is no move of the deadline.
 DEADLINE_TOLERANCE = 300.0
 
+#: A token that was issued later than this many seconds from now was issued by a wrong clock.
+CLOCK_TOLERANCE = 300.0
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -89,6 +92,8 @@ class Token:
             return "fresh"
         if now >= self.expires_at:
             return "expired"
+        if now < self.issued_at - CLOCK_TOLERANCE:
+            return "stale"  # the clock was put back, so that it ends earlier than it seems
         half_life = max(self.expires_at - self.issued_at, 0.0) / 2
         return "stale" if self.expires_at - now < min(margin, half_life) else "fresh"
 

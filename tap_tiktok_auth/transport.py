@@ -155,6 +155,8 @@ def unreachable(request: Request, error: Exception) -> Unreachable:
         problem = "the proxy does not let it through"
     elif isinstance(error, requests.Timeout):
         problem = "no connection in time"
+    elif not isinstance(error, requests.RequestException):
+        problem = "the certificates that REQUESTS_CA_BUNDLE names cannot be read"
     else:
         problem = "no connection"
     return Unreachable(

@@ -66,6 +66,20 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  (the table is ours)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a misspelled one, name those that are spelled alike."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches  # noqa: PLC0415  (after a mistake only)
+
+            alike = get_close_matches(args[0], COMMANDS)
+            if alike and "Did you mean" not in error.message:
+                error.message += f" Did you mean {' or '.join(alike)}?"
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, in groups, without importing any."""
         del ctx

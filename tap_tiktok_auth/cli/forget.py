@@ -48,7 +48,7 @@ def forget(name: str, config_paths: tuple[str, ...], yes: bool) -> None:
                 f" tiktok-auth revoke {name}"
             )
         confirm(f"Forget {name} and its tokens?", yes=yes)
-        broker.store.forget(name)
+        broker.forget(name)
         configured = broker.config.connection(name)
     click.echo(f"{name}: forgotten")
     if configured is not None:

@@ -22,7 +22,7 @@ from tap_tiktok_auth.login.browser import open_browser
 from tap_tiktok_auth.login.callback import NotTheCallbackError, read_address
 from tap_tiktok_auth.login.connected import connect
 from tap_tiktok_auth.login.listener import Listener
-from tap_tiktok_auth.login.plan import plan_login
+from tap_tiktok_auth.login.plan import is_login_kit, plan_login
 from tap_tiktok_auth.login.waiting import Pasted, wait_for_callback
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.login.attempt import Begun
     from tap_tiktok_auth.login.callback import Callback
     from tap_tiktok_auth.login.connected import Connected
+    from tap_tiktok_auth.login.plan import Plan
 
 _DEFAULT_NAME = "default"
 #: Stands for an address that is not on the command line.
@@ -141,7 +142,7 @@ def _complete(broker: Broker, answer: str) -> None:
 def _take_tokens(broker: Broker, name: str, api: str | None) -> None:
     """Start a connection from tokens that the person holds."""
     plan = plan_login(broker, name, api, ())
-    plan = login_asks.complete(plan, needs_address=False)
+    plan = login_asks.complete(plan, app_id=_told_app_id(broker, plan), needs_address=False)
     seed = given.seed_of(plan.api, login_asks.tokens())
     connection = Connection(
         plan.name,
@@ -152,6 +153,13 @@ def _take_tokens(broker: Broker, name: str, api: str | None) -> None:
         advertiser_ids=plan.advertiser_ids,
     )
     _show(connect(broker, connection))
+
+
+def _told_app_id(broker: Broker, plan: Plan) -> str | None:
+    """Return the app id of the settings, whose secret may be left for the person to type."""
+    defaults = broker.config.defaults
+    lends = is_login_kit(defaults.api) == is_login_kit(plan.api)
+    return defaults.app_id if lends else None
 
 
 def _log_in(
@@ -165,7 +173,11 @@ def _log_in(
 ) -> None:
     """Send the person to the consent page, wait for the callback, exchange the code."""
     plan = plan_login(broker, name, api, scopes)
-    plan = login_asks.complete(plan, needs_address=not APIS[plan.api].loopback_redirect)
+    plan = login_asks.complete(
+        plan,
+        app_id=_told_app_id(broker, plan),
+        needs_address=not APIS[plan.api].loopback_redirect,
+    )
     address = choose_address(broker.api(Connection(name, plan.api)), plan.redirect_uri, port)
     with ExitStack() as stack:
         begun = begin(broker, plan, address)

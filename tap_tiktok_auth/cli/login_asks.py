@@ -22,22 +22,23 @@ def has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def complete(plan: Plan, *, needs_address: bool) -> Plan:
+def complete(plan: Plan, *, app_id: str | None, needs_address: bool) -> Plan:
     """Return the plan with the app and the callback address that it needs.
 
     Args:
         plan: The plan.
+        app_id: The app id that the settings have, if they lack its secret only.
         needs_address: Whether there is no callback address unless someone gives one.
 
     Raises:
         ConfigurationError: Something is missing and nobody can be asked.
     """
     if plan.app is None:
-        _refuse_without_terminal("app_id and app_secret are", plan)
+        _refuse_without_terminal("app_secret is" if app_id else "app_id and app_secret are", plan)
         id_name, secret_name = (
             ("Client key", "Client secret") if is_login_kit(plan.api) else ("App id", "App secret")
         )
-        app_id = _ask(id_name, "app_id")
+        app_id = app_id or _ask(id_name, "app_id")
         plan = plan.with_app(app_id, _ask(secret_name, "app_secret", hidden=True))
     if plan.redirect_uri is None and needs_address:
         _refuse_without_terminal("redirect_uri is", plan)

@@ -169,8 +169,16 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def forget(self, name: str) -> bool:
-        """Delete a connection and its ad accounts; events stay. False if there is none."""
+    def forget(self, name: str, holder: str | None = None) -> bool:
+        """Delete a connection and its ad accounts; events stay.
+
+        Args:
+            name: The connection.
+            holder: Delete it only while this one holds its lease.
+
+        Returns:
+            Whether it was deleted.
+        """
 
     # What is seen beside tokens
 

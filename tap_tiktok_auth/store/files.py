@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.errors import StoreUnavailable
+from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +57,11 @@ def refuse_if_shared(path: Path, what: str) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
+        if path.is_symlink():
+            raise StoreUnavailable(
+                f"{what} {path} is a link to a file that is not there",
+                next_step=f"Restore the file, or remove the link: rm {shlex.quote(str(path))}",
+            ) from None
         return
     except OSError as error:
         raise cannot("read", path, error) from None
@@ -85,6 +90,20 @@ def replace(path: Path, content: bytes) -> None:
         StoreUnavailable: It cannot be written.
     """
     _write(path, content, os.replace)
+
+
+def absolute(path: Path, setting: str) -> Path:
+    """Return a path in the user's folders; without a home it would be in the working folder.
+
+    Raises:
+        ConfigurationError: It is relative.
+    """
+    if not path.is_absolute():
+        raise ConfigurationError(
+            f"setting {setting} is missing, and this user has no home folder for a default",
+            next_step=f"Set {setting}, or the variable HOME.",
+        )
+    return path
 
 
 def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> bool:

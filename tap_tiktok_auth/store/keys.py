@@ -17,7 +17,8 @@ def default_key_file() -> Path:
     """Return the place of the key file in the user's config folder."""
     import platformdirs  # noqa: PLC0415  (not needed where the settings give key and store)
 
-    return Path(platformdirs.user_config_dir("tap-tiktok-auth")) / "store.key"
+    folder = Path(platformdirs.user_config_dir("tap-tiktok-auth"))
+    return files.absolute(folder, "token_store_key") / "store.key"
 
 
 def load(key_file: Path, *, create: bool) -> Cipher:
@@ -49,6 +50,7 @@ def rotate(store: Store, key_file: Path) -> int:
     Raises:
         StoreError: The key file or the store cannot be used; the store keeps its former key.
     """
+    key_file = key_file.resolve()  # what a link leads to, lest it keep the former key alone
     with files.alone(key_file.parent):
         text = f"{new_key()},{_text(key_file)}"
         files.replace(key_file, text.encode() + b"\n")

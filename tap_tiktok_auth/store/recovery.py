@@ -9,10 +9,12 @@ import logging
 import os
 import tempfile
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.errors import StoreUnavailable, TikTokAuthError
+from tap_tiktok_auth.errors import StoreKeyError, StoreUnavailable, TikTokAuthError
 from tap_tiktok_auth.store import files, rows, sqlite_path
 
 if TYPE_CHECKING:
@@ -34,14 +36,22 @@ def folders(store: Store) -> Iterator[Path]:
     """
     if store.location.startswith("sqlite:"):
         yield sqlite_path(store.location).parent / "recovery"
-    import platformdirs  # noqa: PLC0415  (needed in distress only)
+    import platformdirs  # noqa: PLC0415  (not for a fresh token)
 
-    yield Path(platformdirs.user_state_dir("tap-tiktok-auth")) / "recovery"
-    yield Path(tempfile.gettempdir()) / f"tap-tiktok-auth-{os.getuid()}"
+    state = Path(platformdirs.user_state_dir("tap-tiktok-auth"))
+    if state.is_absolute():  # else this user has no home, and the working folder is not one
+        yield state / "recovery"
+    with suppress(FileNotFoundError):  # no folder for temporary files can be written to
+        yield Path(tempfile.gettempdir()) / f"tap-tiktok-auth-{os.getuid()}"
 
 
-def write(store: Store, record: Record) -> Path:
+def write(store: Store, record: Record, *, follows: Record | None = None) -> Path:
     """Keep a record with new tokens in a file.
+
+    Args:
+        store: The store that does not take it.
+        record: The record.
+        follows: The record whose token it replaces: the file is taken in after no other one.
 
     Returns:
         The file.
@@ -50,7 +60,10 @@ def write(store: Store, record: Record) -> Path:
         StoreUnavailable: No folder takes it.
     """
     columns = rows.from_record(record, store.cipher, store.cipher.primary, store.fingerprint)
-    sealed = store.cipher.seal({"recovery": store.location, "columns": columns})
+    former = follows.token.access_token if follows and follows.token else None
+    sealed = store.cipher.seal(
+        {"recovery": store.location, "follows": store.fingerprint(former), "columns": columns}
+    )
     name = f"{record.name.replace(':', '_')}-{record.generation}-{time.time_ns()}{_SUFFIX}"
     for folder in folders(store):
         try:
@@ -76,28 +89,50 @@ def take_in(store: Store) -> int:
         How many tokens were saved.
     """
     saved = 0
-    for folder in folders(store):
-        if not folder.is_dir() or not _is_ours(folder):
+    # In the order in which TikTok gave the tokens, wherever they are.
+    for kept in sorted(_kept(store), key=lambda kept: kept.record.generation):
+        record = kept.record
+        if _follows(kept, store) and store.commit(record, None):
+            log.warning("connection %s: took in the token kept in %s", record.name, kept.file)
+            saved += 1
+        elif _may_still_be_needed(store, record):
             continue
-        for file in sorted(folder.glob(f"*{_SUFFIX}")):
-            record = _read(store, file)
-            if record is None:
-                continue
-            if store.commit(record, None):
-                log.warning("connection %s: took in the token kept in %s", record.name, file)
-                saved += 1
-            elif _may_still_be_needed(store, record):
-                continue
-            file.unlink(missing_ok=True)
+        kept.file.unlink(missing_ok=True)
     return saved
 
 
-def _read(store: Store, file: Path) -> Record | None:
+@dataclass(frozen=True)
+class _Kept:
+    file: Path
+    record: Record
+    follows: str | None
+
+
+def _kept(store: Store) -> Iterator[_Kept]:
+    for folder in folders(store):
+        if not folder.is_dir() or not _is_ours(folder):
+            continue
+        for file in folder.glob(f"*{_SUFFIX}"):
+            with suppress(TikTokAuthError, OSError, ValueError, KeyError):
+                yield _read(store, file)
+
+
+def _read(store: Store, file: Path) -> _Kept:
     try:
         payload = store.cipher.open(file.read_text(), recovery=store.location)
-        return rows.to_record(tuple(payload["columns"].values()), store.cipher)
-    except (TikTokAuthError, OSError, ValueError, KeyError):
-        return None
+        record = rows.to_record(tuple(payload["columns"].values()), store.cipher)
+    except StoreKeyError:
+        log.warning("the key of the token kept in %s is not there; put it behind the others", file)
+        raise
+    return _Kept(file, record, payload.get("follows"))
+
+
+def _follows(kept: _Kept, store: Store) -> bool:
+    """Whether a file continues the chain that is stored, not one of the same name before it."""
+    current = store.read(kept.record.name)
+    if kept.follows is None or current is None or current.token is None:
+        return True
+    return store.fingerprint(current.token.access_token) == kept.follows
 
 
 def _may_still_be_needed(store: Store, record: Record) -> bool:

@@ -161,12 +161,16 @@ class SqlStore(Store):
             self._note(cursor, record.name, events, sighting)
         return True
 
-    def forget(self, name: str) -> bool:  # noqa: D102
+    def forget(self, name: str, holder: str | None = None) -> bool:  # noqa: D102
+        ours, values = (
+            ("", (name,)) if holder is None else (" AND lease_holder = ?", (name, holder))
+        )
         with self._database.writing() as cursor:
             # The connection first, as in every other transaction.
-            cursor.execute("DELETE FROM connections WHERE name = ?", (name,))
+            cursor.execute(f"DELETE FROM connections WHERE name = ?{ours}", values)  # noqa: S608
             found = cursor.rowcount == 1
-            cursor.execute("DELETE FROM advertisers WHERE connection = ?", (name,))
+            if found or holder is None:
+                cursor.execute("DELETE FROM advertisers WHERE connection = ?", (name,))
         return found
 
     # What is seen beside tokens

@@ -29,7 +29,8 @@ def default_path() -> Path:
     """Return the place of the store in the user's data folder."""
     import platformdirs  # noqa: PLC0415  (not needed where the settings give the place)
 
-    return Path(platformdirs.user_data_dir("tap-tiktok-auth")) / "tokens.db"
+    folder = Path(platformdirs.user_data_dir("tap-tiktok-auth"))
+    return files.absolute(folder, "token_store") / "tokens.db"
 
 
 class SQLite(Database):
@@ -61,6 +62,9 @@ class SQLite(Database):
         if not files.exists(path):
             files.create_once(path, b"")
         files.refuse_if_shared(path, "the token store")
+        # Threads take turns here, which is fairer and faster than SQLite's own waiting.
+        self._turn = threading.RLock()
+        self._process = os.getpid()
         self._connect()
         try:
             self._prepare()
@@ -99,10 +103,8 @@ class SQLite(Database):
             self._connection.close()
 
     def _connect(self) -> None:
-        # Threads take turns here, which is fairer and faster than SQLite's own waiting.
-        self._turn = threading.RLock()
-        self._process = os.getpid()
         with self._translated():
+            self._file = self._in_place()
             self._connection = sqlite3.connect(
                 self.path,
                 timeout=self._busy_timeout,
@@ -117,8 +119,12 @@ class SQLite(Database):
         if self._process != os.getpid():
             # SQLite forbids a forked child to use its parent's connection, or to close it.
             self._abandoned.append(self._connection)
+            self._turn = threading.RLock()
+            self._process = os.getpid()
             self._connect()
         with self._turn, self._translated():
+            if self._file != self._in_place() and not self._connection.in_transaction:
+                self._reopen()
             cursor = self._connection.cursor()
             try:
                 yield cursor
@@ -126,6 +132,24 @@ class SQLite(Database):
                 # A signal may end the process so that the store is closed before this is reached.
                 with suppress(sqlite3.ProgrammingError):
                     cursor.close()
+
+    def _in_place(self) -> tuple[int, int]:
+        """Return which file has the store's name: one that lost it keeps nothing."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            raise StoreUnavailable(
+                f"the token store {self.path} was removed while in use",
+                next_step="Restore it, then run again.",
+            ) from None
+        return status.st_dev, status.st_ino
+
+    def _reopen(self) -> None:
+        """Go on with the file that has taken the place of the one that was open."""
+        self._connection.close()
+        files.refuse_if_shared(self.path, "the token store")
+        self._connect()
+        self._prepare()
 
     def _prepare(self) -> None:
         with self._cursor() as cursor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_tiktok_auth.signals import deferred
 from tests.standin.runs import Run
 
 if TYPE_CHECKING:
@@ -141,3 +142,20 @@ def test_told_to_end_while_another_run_is_waited_for(bench: Bench) -> None:
     gate.set()
     assert ended(bench, first).code == 0
     assert len(bench.standin.token_posts) == 1
+
+
+def test_whoever_goes_on_after_a_signal_goes_on() -> None:
+    """A handler that does not end the process hears of the signal after the block, once."""
+    heard: list[bool] = []
+    stop = threading.Event()
+    former = signal.signal(signal.SIGTERM, lambda *_: heard.append(stop.is_set()))
+    try:
+        with deferred(stop), deferred(stop):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.is_set()
+            assert heard == []
+        assert heard == [False]
+        assert not stop.is_set()
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -18,7 +18,6 @@ from tap_tiktok_auth.store.crypto import new_key
 from tap_tiktok_auth.tokens import Token
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -119,7 +118,9 @@ class Target:
         """Whether TikTok still takes both tokens of a record."""
         token = record.token
         assert token is not None
-        states = {self.tiktok.token_state(t) for t in (token.access_token, token.refresh_token) if t}
+        states = {
+            self.tiktok.token_state(t) for t in (token.access_token, token.refresh_token) if t
+        }
         return states == {"live"}
 
 

@@ -1,0 +1,113 @@
+"""Where requests with secrets may go, and whose answers are read."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_tiktok_auth.client import Client
+from tap_tiktok_auth.errors import NoAnswer, Unreachable
+from tests.client.calls import TOKEN, answer, at, body_of, request
+from tests.client.servers import RawServer, read_request, serving
+from tests.redteam.tls import server_context
+from tests.store.forks import forked
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_loopback_goes_through_no_proxy(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent to this machine in clear does not leave it by the environment's proxy."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    client = Client(timeout=2.0)
+    with serving(answer) as proxy, serving(answer) as tiktok:
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.port}")
+        assert client.fetch(request(at(tiktok), spends=True), body_of) == b"{}"
+        assert (proxy.accepted, tiktok.accepted) == (0, 1)
+    client.close()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("spends", [False, True])
+@pytest.mark.parametrize("same_host", [False, True])
+def test_redirects_end_it(status: int, *, spends: bool, same_host: bool) -> None:
+    """No redirect is followed, neither to the same host nor to another, whatever is sent."""
+    client = Client(timeout=2.0)
+    with serving(answer) as other:
+
+        def redirect(connection: socket.socket, server: RawServer) -> None:
+            server.received.append(read_request(connection))
+            there = at(server if same_host else other)
+            head = f"HTTP/1.1 {status} Moved\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n"
+            connection.sendall(head.encode())
+
+        with serving(redirect) as tiktok:
+            assert client.send(request(at(tiktok), spends=spends)).status == status
+            assert (tiktok.accepted, other.accepted) == (1, 0)
+    client.close()
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_VERIFY"])
+@pytest.mark.parametrize("value", ["", "0", "false"])
+def test_the_environment_cannot_switch_tls_off(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that nobody trusts stops the request before the token is sent."""
+    context, _ = server_context(tmp_path)
+
+    def deal(connection: socket.socket, server: RawServer) -> None:
+        with context.wrap_socket(connection, server_side=True) as way:
+            server.received.append(read_request(way))
+
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTHONHTTPSVERIFY", "0")
+    stop = threading.Event()
+    client = Client(timeout=2.0, stop=stop)
+    with serving(deal) as server:
+        with pytest.raises(Unreachable, match=r"trusted TLS|REQUESTS_CA_BUNDLE"):
+            client.send(request(at(server, "https"), spends=True))
+        assert TOKEN.encode() not in b"".join(server.received)
+    client.close()
+
+
+def test_a_forked_child_reads_its_own_answers() -> None:
+    """A child does not send on the connection that its parent keeps open."""
+    ports: list[int] = []
+
+    def deal(connection: socket.socket, server: RawServer) -> None:
+        ports.append(connection.getpeername()[1])
+        connection.settimeout(0.3)
+        while read_request(connection):
+            body = json.dumps({"accepted": server.accepted}).encode()
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+            connection.sendall(head + body)
+
+    client = Client(timeout=3.0)
+    with serving(deal) as server:
+        url = at(server)
+        assert client.fetch(request(url), body_of) == b'{"accepted": 1}'
+        assert forked(lambda: client.fetch(request(url), body_of) == b'{"accepted": 2}')
+    client.close()
+
+
+def test_an_endless_answer_to_a_token_request_ends() -> None:
+    """An answer without an end is given up at the size limit, and nothing is sent again."""
+
+    def deal(connection: socket.socket, server: RawServer) -> None:
+        server.received.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not server.stopped.is_set():
+            connection.sendall(b" " * 1_000_000)
+
+    client = Client(timeout=10.0)
+    with serving(deal) as server:
+        with pytest.raises(NoAnswer, match="larger than 10 MB"):
+            client.fetch(request(at(server), spends=True), body_of)
+        assert server.accepted == 1
+    client.close()
