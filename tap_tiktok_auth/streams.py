@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.tap import TapTikTokAuth
 
 
+_EVENT_ID_DIGITS = 16
+
+
 class ConnectionStream(Stream):
     """A stream whose records come from the run's connections."""
 
@@ -165,15 +168,22 @@ class TokenEvents(Stream):
 
     def _last_event_id(self, context: Context | None) -> int | None:
         value = self.get_starting_replication_key_value(context)
-        if value is None:
-            return None
-        try:
-            return int(value)
-        except (TypeError, ValueError):
-            raise ConfigurationError(
-                "the state's bookmark of the stream token_events is no event id",
-                next_step="Correct the state, or remove the bookmark to load all events again.",
-            ) from None
+        return None if value is None else event_id(value)
+
+
+def event_id(bookmark: object) -> int:
+    """Return the event id that a bookmark of the stream `token_events` is.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    text = str(bookmark)
+    if not (text.isascii() and text.isdigit() and len(text) <= _EVENT_ID_DIGITS):
+        raise ConfigurationError(
+            "the state's bookmark of the stream token_events is no event id",
+            next_step="Correct the state, or remove the bookmark to load all events again.",
+        )
+    return int(text)
 
 
 ALL: tuple[type[ConnectionStream | TokenEvents], ...] = (

@@ -179,6 +179,21 @@ class TapTikTokAuth(Tap):
 
     # Singer SDK
 
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take in the state of an earlier run; a malformed one is refused before anything is done.
+
+        Raises:
+            ConfigurationError: It is malformed.
+        """
+        try:
+            bookmark = state.get("bookmarks", {}).get("token_events", {})
+            value = bookmark.get("replication_key_value")
+            super().load_state(state)
+        except AttributeError:
+            raise ConfigurationError("the state has no bookmarks of the kind Singer has") from None
+        if value is not None:
+            streams.event_id(value)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the config; the SDK's own check would print secret values."""
         if raise_errors:

@@ -21,6 +21,9 @@ from tap_tiktok_auth.tap import TapTikTokAuth
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# One worker: the SDK's tests of attributes look at the records that its earlier tests left.
+pytestmark = pytest.mark.xdist_group("singer")
+
 # The SDK's factory wants the config when this module is imported, before any fixture runs. So the
 # simulator starts here; the fixture below stops it.
 _SIMULATOR = Simulator(seed="singer").start()
