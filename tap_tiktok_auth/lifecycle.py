@@ -133,7 +133,9 @@ def needs_renewal(token: Token, wish: Wish) -> bool:
         return True
     if token.state(wish.now, wish.margin) != "fresh":
         return True
-    return token.expires_at is not None and token.expires_at - wish.now < wish.min_lifetime
+    if token.expires_at is None:
+        return False
+    return token.is_misdated(wish.now) or token.expires_at - wish.now < wish.min_lifetime
 
 
 def can_renew(record: Record, now: float) -> bool:

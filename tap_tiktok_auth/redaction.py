@@ -191,6 +191,18 @@ def install(redactor: Redactor, logger: logging.Logger | None = None) -> None:
             handler.setFormatter(RedactingFormatter(inner, redactor))
 
 
+def teach(*values: str | None) -> None:
+    """Mask these values from now on in all that the root logger's handlers write.
+
+    Tokens without a prefix of their own, as those of advertisers are, look like nothing special:
+    they must be known before they can stand in a traceback.
+    """
+    handlers = [*logging.getLogger().handlers, *filter(None, [logging.lastResort])]
+    for redactor in {getattr(handler.formatter, "redactor", None) for handler in handlers}:
+        if isinstance(redactor, Redactor):
+            redactor.learn(*values)
+
+
 def clean(text: object, secrets: Iterable[str] = (), limit: int = 200) -> str:
     """Return a foreign text fit for a terminal, a log and a record: one line, no secrets.
 

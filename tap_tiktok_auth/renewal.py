@@ -18,6 +18,7 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
     TryAgainLater,
 )
+from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.store.contract import Sighting
 from tap_tiktok_auth.tokens import Grant
 from tap_tiktok_auth.wishes import Outcome
@@ -101,6 +102,7 @@ def carry_out(
         answer = _ask(renewal, client(), api, confirm, store.now)
     except TikTokAuthError as error:
         return _remember_failure(renewal, error, store)
+    teach(answer.grant.access_token, answer.grant.refresh_token)
     record = outcomes.after_grant(
         renewal.record,
         answer.grant,

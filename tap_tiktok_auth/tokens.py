@@ -92,10 +92,12 @@ class Token:
             return "fresh"
         if now >= self.expires_at:
             return "expired"
-        if now < self.issued_at - CLOCK_TOLERANCE:
-            return "stale"  # the clock was put back, so that it ends earlier than it seems
         half_life = max(self.expires_at - self.issued_at, 0.0) / 2
         return "stale" if self.expires_at - now < min(margin, half_life) else "fresh"
+
+    def is_misdated(self, now: float) -> bool:
+        """Whether the clock was put back since, so that the token ends earlier than it seems."""
+        return now < self.issued_at - CLOCK_TOLERANCE
 
     def can_refresh(self, now: float) -> bool:
         """Whether a refresh token is there and, as far as TikTok told, still lives."""

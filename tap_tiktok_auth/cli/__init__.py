@@ -76,9 +76,10 @@ class LazyGroup(click.Group):
             from difflib import get_close_matches  # noqa: PLC0415  (after a mistake only)
 
             alike = get_close_matches(args[0], COMMANDS)
-            if alike and "Did you mean" not in error.message:
-                error.message += f" Did you mean {' or '.join(alike)}?"
-            raise
+            if not alike or "Did you mean" in error.message:
+                raise
+            hint = f"{error.message} Did you mean {' or '.join(alike)}?"
+            raise click.UsageError(hint, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands, in groups, without importing any."""

@@ -38,8 +38,8 @@ def rotate_key(config_paths: tuple[str, ...]) -> None:
 
     With a key file, a new key is made and put in front of the file; the former ones stay behind
     it, for backups. With the setting token_store_key, its first key is the one to seal with: make
-    a key with keygen, set token_store_key to NEW,OLD on every machine, run this, then set it to
-    NEW.
+    a key with keygen, set token_store_key to OLD,NEW on every machine, then to NEW,OLD, run this,
+    then set it to NEW. On a single machine OLD,NEW may be left out.
 
     All of it is one transaction, and runs may go on meanwhile.
 

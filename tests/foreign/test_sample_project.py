@@ -51,7 +51,8 @@ def _project(tmp_path: Path, tiktok_connection: dict[str, Any]) -> Path:
     (project / "output").mkdir()
     path = project / "meltano.yml"
     text = path.read_text(encoding="utf-8")
-    text, count = re.subn(r"pip_url: tap-tiktok-auth\n", f"pip_url: -e '{ROOT}'\n", text)
+    checkout = r"pip_url: -e /path/to/tap-tiktok-auth\[postgres\]\n"
+    text, count = re.subn(checkout, f"pip_url: -e '{ROOT}'\n", text)
     assert count == 2
     path.write_text(text, encoding="utf-8")
     names = ("app_id", *SECRETS, "token_store", "business_api_url")

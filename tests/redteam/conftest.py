@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.crypto import new_key
 from tap_tiktok_auth.tokens import Token
+from tests.standin.fixtures import bench, standin, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.connections import Config
 
-#: The command line as a process.
-COMMAND = [sys.executable, "-m", "tap_tiktok_auth.cli"]
+__all__ = ["bench", "standin", "target", "waits"]
 
 
 @dataclass

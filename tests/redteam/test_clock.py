@@ -17,7 +17,7 @@ DAY = 86_400.0
 
 @pytest.mark.parametrize("wrong", [DAY, -DAY])
 def test_a_clock_that_was_wrong(target: Target, wrong: float) -> None:
-    """A token that was issued by a wrong clock is renewed once the clock is right, and only once."""
+    """A token that was issued by a wrong clock is renewed once when the clock is right."""
     target.consent()
     offset = [wrong]
     real = target.tiktok.now

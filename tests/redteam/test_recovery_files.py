@@ -35,9 +35,8 @@ def test_another_machine_was_refused_first(target: Target) -> None:
     after = lose_an_answer(target)
     hidden = target.path.parent / "hidden"
     (target.path.parent / "recovery").rename(hidden)
-    with target.broker() as broker:
-        with pytest.raises(TikTokAuthError):
-            broker.obtain(broker.connection("acme"))
+    with target.broker() as broker, pytest.raises(TikTokAuthError):
+        broker.obtain(broker.connection("acme"))
     hidden.rename(target.path.parent / "recovery")
     with target.broker() as broker:
         held = broker.obtain(broker.connection("acme"))

@@ -10,6 +10,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.xdist_group("singer")
 # The SDK's factory wants the config when this module is imported, before any fixture runs. So the
 # simulator starts here; the fixture below stops it.
 _SIMULATOR = Simulator(seed="singer").start()
-_FOLDER = Path(tempfile.mkdtemp(prefix="tap-tiktok-auth-singer-"))
+# Made by the first test that needs it, so that a process that runs none leaves nothing behind.
+_FOLDER = Path(tempfile.gettempdir()) / f"tap-tiktok-auth-singer-{uuid4().hex}"
 
 
 def _connection(api: str) -> dict[str, Any]:
@@ -50,7 +52,7 @@ CONFIG: dict[str, Any] = {
 def _stop_simulator() -> Iterator[None]:
     yield
     _SIMULATOR.stop()
-    shutil.rmtree(_FOLDER)
+    shutil.rmtree(_FOLDER, ignore_errors=True)
 
 
 _Suite = get_tap_test_class(
