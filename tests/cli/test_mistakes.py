@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
-
 from tests.login.people import free_port
 
 from .terminal import Terminal

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_tiktok_auth.errors import GrantRejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +54,22 @@ def test_an_answer_that_came_during_a_pause(target: Target) -> None:
     assert out == "2 None\n"
     assert target.is_live(target.record())
     assert target.tiktok.count("refresh") == 1
+
+
+def test_a_pause_beyond_the_lease(target: Target) -> None:
+    """Another process takes over and is refused; the answer that comes after all mends it."""
+    target.consent()
+    target.tiktok.scenario("latency", value=500, times=1, path=REFRESH)
+    with asking(target) as process:
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2.0)
+        with closing(sqlite3.connect(target.path)) as database, database:
+            database.execute("UPDATE connections SET lease_until = 0")
+        with target.broker() as broker, pytest.raises(GrantRejected, match="got no answer"):
+            broker.obtain(broker.connection("acme"))
+        assert target.record().status == "reauthorization_required"
+        process.send_signal(signal.SIGCONT)
+        out, _ = process.communicate(timeout=30)
+    assert out == "2 None\n"
+    assert target.record().status == "active"
+    assert target.is_live(target.record())

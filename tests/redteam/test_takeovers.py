@@ -54,6 +54,21 @@ def test_a_refusal_after_a_login(target: Target) -> None:
     assert target.record() == new
 
 
+def test_a_login_during_a_refresh(target: Target) -> None:
+    """The login waits for the refresh, and its chain is what is stored in the end."""
+    target.consent()
+    app, code = target.tiktok.app("accounts"), target.tiktok.authorize("accounts")
+    seed = Seed("auth_code", auth_code=code)
+    new = Connection("acme", "accounts", App(app.app_id, app.app_secret), seed, app.redirect_uri)
+    with target.broker() as broker, target.broker() as other:
+        acme = broker.connection("acme")
+        with under_way(target, "refresh", lambda: broker.obtain(acme)) as result:
+            held = other.start(new)
+        assert result().record.generation == held.record.generation - 1
+    assert target.record() == held.record
+    assert target.is_live(held.record)
+
+
 def test_a_login_that_fails_late(target: Target) -> None:
     """A first login that is refused after its lease was lost does not delete what another made."""
     app = target.tiktok.app("accounts")
