@@ -54,11 +54,14 @@ PLUGIN_PYTHON = ">=3.10,<3.13"
 _READ_ROWS = """
 import json, sys, duckdb
 connection = duckdb.connect(sys.argv[1], read_only=True)
-def rows(name):
-    cursor = connection.execute(f"select * from {name} order by 1, 2")
+def rows(name, key):
+    cursor = connection.execute(f"select * from {name} order by {key}")
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row)) for row in cursor.fetchall()]
-found = {name: rows(name) for name in ("advertiser_ids", "token_metadata")}
+found = {
+    "advertiser_ids": rows("advertiser_ids", "connection, advertiser_id"),
+    "token_metadata": rows("token_metadata", "connection"),
+}
 json.dump(found, sys.stdout, default=str)
 """
 

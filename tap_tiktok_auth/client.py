@@ -123,7 +123,7 @@ class Client:
                     raise
                 if response is not None and response.retry_after is not None:
                     wait = max(wait, min(response.retry_after, QPM_PAUSE))
-                log.warning("%s Trying again in %.1f s.", error, wait)
+                log.warning("%s. Trying again in %.1f s.", error.cause, wait)
                 self._wait(wait)
 
     def send(self, request: Request) -> Response:

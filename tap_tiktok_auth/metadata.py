@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer
 from tap_tiktok_auth.lifecycle import consent_days_left
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.checks import Report
-    from tap_tiktok_auth.records import Record, StoredEvent
+    from tap_tiktok_auth.records import Record, Status, StoredEvent
     from tap_tiktok_auth.tokens import TokenState
 
 
@@ -36,7 +37,7 @@ def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
         "connection": report.connection.name,
         "api": report.connection.api,
         "app_id": (record.app_id if record else None) or (app.app_id if app else None),
-        "status": record.status if record else "pending",
+        "status": status_of(report),
         "token_state": token_state(record, report.checked_at, broker.config.refresh_margin),
         "token_fingerprint": store.fingerprint(token.access_token) if token else None,
         "token_lifetime": token.lifetime if token else None,
@@ -60,6 +61,22 @@ def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
         "verified_at": rfc3339(record.verified_at if record and report.verified else None),
         "checked_at": rfc3339(report.checked_at),
     }
+
+
+def status_of(report: Report) -> Status:
+    """Return a connection's status, as far as this run's config is concerned.
+
+    A configured seed that TikTok refuses, or does not answer, counts even if the store still has a
+    chain from another one.
+    """
+    record, error = report.record, report.error
+    if record is None:
+        return "pending"
+    if isinstance(error, NoAnswer) and record.attempt is not None:
+        return "unconfirmed"
+    if isinstance(error, AuthorizationRequired) and record.status == "active":
+        return "reauthorization_required"
+    return record.status
 
 
 def token_state(record: Record | None, now: float, margin: float) -> TokenState | None:

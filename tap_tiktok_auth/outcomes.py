@@ -112,9 +112,11 @@ def after_refusal(
         status, outcome = ("unconfirmed", earlier) if earlier else (status, None)
         events = ("refresh_failed",) if renewal else ()
     failure = Failure(error.cause, now, error.code)
+    # A new seed that fails says nothing about the chain that is there: the config may go back.
+    other_chain = record.token is not None and not renewal
     changed = replace(
         record,
-        status=status,
+        status=record.status if other_chain else status,
         spent_seeds=spent,
         attempt=outcome,
         failure=failure,

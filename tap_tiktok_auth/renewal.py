@@ -242,7 +242,7 @@ def _commit(
             wait = next(waits, None)
             if wait is None or stop.is_set():
                 raise _keep_elsewhere(store, record, renewal, error) from None
-            log.warning("%s Trying again to store TikTok's new token in %.1f s.", error, wait)
+            log.warning("%s. Storing TikTok's new token again in %.1f s.", error.cause, wait)
             stop.wait(wait)
     if stored:
         return Outcome(record)

@@ -104,10 +104,10 @@ class TapTikTokAuth(Tap):
         """
         self._failed: dict[str, TikTokAuthError] = {}
         wanted = self.broker.connections()
-        self.logger.info("Looking after %d connections.", len(wanted))
+        self.logger.info("Connections to look after: %d.", len(wanted))
         reports = check_all(self.broker, wanted, done=self._tell)
         self.logger.info(
-            "%d of %d connections are well.", len(wanted) - len(self._failed), len(wanted)
+            "Connections that are well: %d of %d.", len(wanted) - len(self._failed), len(wanted)
         )
         return reports
 

@@ -144,7 +144,7 @@ class Line:
             time_left = (f"{bar(self.share)} {self.left}", "good")
         return (
             (self.name, "plain"),
-            (self.api.replace("_", " "), "plain"),  # so that it is broken between words
+            (self.api, "plain"),
             _WORDS[self.status],
             time_left,
             (self.consent, self.tone),

@@ -26,7 +26,7 @@ _CHECK = "config"
 _URL_QUOTED = re.compile(r"[^*!]*%(?:2A|21)[^*!]*", re.IGNORECASE)
 #: Variables with our prefix that are no settings.
 _OTHER_VARIABLES = frozenset(
-    settings.ENV_PREFIX + name for name in ("LOGLEVEL", "LOG_LEVEL", "COPY_KEY")
+    settings.ENV_PREFIX + name for name in ("LOGLEVEL", "LOG_LEVEL", "COPY_KEY", "COPY_TO")
 )
 
 
@@ -87,7 +87,7 @@ def check_config(config: Config) -> Iterator[Finding]:
     count = len(config.connections)
     named = "1 connection" if count == 1 else f"{count} connections"
     yield from found
-    yield Finding(_CHECK, "ok", f"the settings can be read; they name {named}")
+    yield Finding(_CHECK, "ok", f"the settings can be read; the config names {named}")
 
 
 def _check_run(config: Config) -> Iterator[Finding]:

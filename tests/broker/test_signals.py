@@ -35,7 +35,7 @@ def looking(process: subprocess.Popen[str]) -> None:
     """Return once a run has begun to look after its connections."""
     assert process.stderr is not None
     for line in process.stderr:
-        if "Looking after" in line:
+        if "Connections to look after" in line:
             return
     raise AssertionError(process.communicate())
 
