@@ -148,10 +148,7 @@ def _sighting(connection: Connection, identity: Identity) -> Sighting | None:
         return Sighting(pairs, "config", complete=False)
     if identity.advertisers is None:
         return None
-    found = tuple(
-        (advertiser.advertiser_id, advertiser.name) for advertiser in identity.advertisers
-    )
-    return Sighting(found, "advertiser_get", complete=True)
+    return Sighting(identity.advertisers, "advertiser_get", complete=True)
 
 
 def _report(broker: Broker, held: Held, *, warnings: tuple[TikTokAuthError, ...]) -> Report:

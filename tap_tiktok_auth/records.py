@@ -1,9 +1,12 @@
-"""What the store keeps of a connection, as values."""
+"""What the store keeps of a connection, as values.
+
+What there may be a hundred thousand of is a named tuple, which is small.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.tokens import ObtainedBy, Token
@@ -110,8 +113,7 @@ class Record:
     verified_at: float | None = None
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """A line of the audit trail, before the store gives it an id.
 
     Attributes:
@@ -135,8 +137,7 @@ class Event:
     request_id: str | None = None
 
 
-@dataclass(frozen=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """An event as the store has it.
 
     Attributes:
@@ -156,8 +157,7 @@ class StoredEvent:
     tap_version: str
 
 
-@dataclass(frozen=True)
-class SeenAdvertiser:
+class SeenAdvertiser(NamedTuple):
     """An ad account that a connection has or had.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream
@@ -61,18 +62,22 @@ class AdvertiserIds(ConnectionStream):
     schema: ClassVar[dict[str, Any]] = schemas.ADVERTISER_IDS
 
     def records_of(self, report: Report) -> Iterator[dict[str, Any]]:  # noqa: D102
+        connection = report.connection
+        app_id = report.record.app_id if report.record else None
+        # Most ad accounts were seen at the same few moments.
+        as_text = lru_cache(maxsize=64)(rfc3339)
         for seen in self.tap.advertisers(report):
             yield {
-                "connection": report.connection.name,
-                "api": report.connection.api,
-                "app_id": report.record.app_id if report.record else None,
+                "connection": connection.name,
+                "api": connection.api,
+                "app_id": app_id,
                 "advertiser_id": seen.advertiser_id,
                 "advertiser_name": seen.name,
                 "access": "granted" if seen.lost_at is None else "lost",
                 "source": seen.source,
-                "first_seen_at": rfc3339(seen.first_seen_at),
-                "last_seen_at": rfc3339(seen.last_seen_at),
-                "lost_at": rfc3339(seen.lost_at),
+                "first_seen_at": as_text(seen.first_seen_at),
+                "last_seen_at": as_text(seen.last_seen_at),
+                "lost_at": as_text(seen.lost_at),
             }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import urlencode
 
 from tap_tiktok_auth.apis import answers
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.tokens import Grant
 
 
-@dataclass(frozen=True)
-class Advertiser:
+class Advertiser(NamedTuple):
     """An ad account that a token may use."""
 
     advertiser_id: str

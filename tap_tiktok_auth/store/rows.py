@@ -237,23 +237,8 @@ def to_event(row: tuple[Any, ...]) -> StoredEvent:
 
 def from_event(stored: StoredEvent) -> tuple[Any, ...]:
     """Return an event as a row."""
-    event = stored.event
-    values = (
-        stored.event_id,
-        stored.occurred_at,
-        stored.host,
-        stored.pid,
-        stored.tap_version,
-        event.name,
-        event.connection,
-        event.fingerprint_before,
-        event.fingerprint_after,
-        event.advertiser_id,
-        event.error_code,
-        event.error_message,
-        event.request_id,
-    )
-    return tuple(map(storable, values))
+    event_id, occurred_at, event, *origin = stored
+    return tuple(map(storable, (event_id, occurred_at, *origin, *event)))
 
 
 def to_advertiser(row: tuple[Any, ...]) -> SeenAdvertiser:
@@ -263,7 +248,7 @@ def to_advertiser(row: tuple[Any, ...]) -> SeenAdvertiser:
 
 def from_advertiser(seen: SeenAdvertiser) -> tuple[Any, ...]:
     """Return an ad account as a row."""
-    return tuple(storable(getattr(seen, column)) for column in ADVERTISER_COLUMNS)
+    return tuple(map(storable, seen))
 
 
 def from_login(login: PendingLogin) -> dict[str, Any]:

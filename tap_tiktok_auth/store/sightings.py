@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.records import Event, SeenAdvertiser
@@ -33,7 +32,8 @@ def record(cursor: Cursor, connection: str, sighting: Sighting, now: float) -> I
 
     The connection's row is locked, so that two sightings of one connection do not mix.
     """
-    known = {one.advertiser_id: one for one in every(cursor, connection)}
+    cursor.execute(_SELECT, (connection,))
+    known = {row[0]: rows.to_advertiser(row) for row in cursor}
     changed = list(_changed(known, sighting, now))
     put(cursor, connection, changed)
     if sighting.complete:
@@ -85,10 +85,10 @@ def _changed(
         if before is None:
             yield SeenAdvertiser(advertiser_id, name, sighting.source, now, now)
             continue
-        seen = replace(before, name=name or before.name, source=sighting.source, lost_at=None)
+        seen = before._replace(name=name or before.name, source=sighting.source, lost_at=None)
         if seen != before or not sighting.complete:
-            yield replace(seen, last_seen_at=now)
+            yield seen._replace(last_seen_at=now)
     if sighting.complete:
         for advertiser_id, before in known.items():
             if advertiser_id not in present and before.lost_at is None:
-                yield replace(before, lost_at=now)
+                yield before._replace(lost_at=now)
