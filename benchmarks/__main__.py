@@ -6,6 +6,7 @@ import advertisers
 import cold_start
 import many_connections
 import stampede
+import store
 from harness import table
 
 if __name__ == "__main__":

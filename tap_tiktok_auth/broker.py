@@ -17,7 +17,6 @@ from tap_tiktok_auth import lifecycle, outcomes
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
-    ConfigurationError,
     StoreError,
     TikTokAuthError,
 )
@@ -324,35 +323,6 @@ class Broker:
                 return self._renewals().forget(name)
         except TikTokAuthError as error:
             raise error.of(name) from None
-
-    def revoke(self, connection: Connection) -> Record:
-        """Revoke a connection's token at TikTok and forget its secrets; the row stays.
-
-        Raises:
-            TikTokAuthError: TikTok refuses, or the store fails.
-        """
-        try:
-            with deferred(self.stop):
-                while True:
-                    record = self.store.read(connection.name)
-                    if record is None or record.token is None:
-                        raise AuthorizationRequired("it has no token to revoke")
-                    app = self.roster.app(connection, record)
-                    if app is None:
-                        raise ConfigurationError(
-                            "the app's credentials are missing",
-                            next_step="Set app_id and app_secret.",
-                        )
-                    api = self.api(connection)
-                    request = api.revoke(app, record.token.access_token)
-                    self.client.fetch(request, api.read_revoked)
-                    revoked = outcomes.after_revocation(record)
-                    before = self.store.fingerprint(record.token.access_token)
-                    events = outcomes.token_events(("revoked",), revoked, before=before)
-                    if self.store.commit(revoked, None, events=events):
-                        return revoked
-        except TikTokAuthError as error:
-            raise error.of(connection.name) from None
 
 
 def _is_unsettled(record: Record | None) -> bool:

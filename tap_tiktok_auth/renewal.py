@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import lifecycle, outcomes
+from tap_tiktok_auth.apis.base import need_app
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
-    ConfigurationError,
     NoAnswer,
     PermissionMissing,
     StoreError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.apis.base import Identity, TokenApi
     from tap_tiktok_auth.client import Client
-    from tap_tiktok_auth.connections import App, Connection, Seed
+    from tap_tiktok_auth.connections import Connection, Seed
     from tap_tiktok_auth.lifecycle import Action
     from tap_tiktok_auth.records import Event, EventName, Record
     from tap_tiktok_auth.store.contract import Store
@@ -132,21 +132,21 @@ def _ask(
         sent_at = now()
 
     def refresh(refresh_token: str) -> Grant:
-        request = api.refresh(_app(connection), refresh_token)
+        request = api.refresh(need_app(connection), refresh_token)
         return client.fetch(request, api.read_grant, before_send=before_send)
 
     if renewal.action == "refresh" and renewal.record.token is not None:
         grant = refresh(renewal.record.token.refresh_token or "")
         return _Answer(grant, sent_at, None, "refreshed")
     if renewal.action == "client_token":
-        request = api.client_token(_app(connection))
+        request = api.client_token(need_app(connection))
         grant = client.fetch(request, api.read_grant, before_send=before_send)
         return _Answer(grant, sent_at, "client_credentials", "exchanged")
     if seed is None:
         raise AuthorizationRequired("it has no token", next_step=lifecycle.LOGIN)
     if renewal.action == "exchange":
         request = api.exchange(
-            _app(connection),
+            need_app(connection),
             seed.auth_code or "",
             redirect_uri=connection.redirect_uri,
             code_verifier=seed.code_verifier,
@@ -201,15 +201,6 @@ def _of_new_chain(record: Record, renewal: Renewal) -> Record:
         app_secret=app.secret if app and renewal.is_login else None,
         redirect_uri=renewal.connection.redirect_uri,
     )
-
-
-def _app(connection: Connection) -> App:
-    if connection.app is None:
-        raise ConfigurationError(
-            "the app's credentials are missing",
-            next_step="Set app_id and app_secret, or run: tiktok-auth login {connection}",
-        )
-    return connection.app
 
 
 def _commit(

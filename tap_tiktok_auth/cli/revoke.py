@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tap_tiktok_auth import revocation
 from tap_tiktok_auth.cli.common import (
     config_option,
     confirm,
@@ -65,4 +66,4 @@ def _revoke(broker: Broker, connection: Connection) -> None:
     # Where the consent has ended already, what TikTok says about the old token is the last word.
     with suppress(AuthorizationRequired):
         stored = broker.obtain(stored).connection
-    broker.revoke(stored)
+    revocation.revoke(broker, stored)

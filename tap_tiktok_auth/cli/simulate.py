@@ -64,7 +64,7 @@ class _SimulateCommand(click.Command):
     callback=_scenarios,
     multiple=True,
     metavar="NAME[=VALUE][xTIMES][@PATH]",
-    help="What goes wrong, how often, and where; repeatable. Each VALUE has a default.",
+    help="What goes wrong, how often, and where; repeatable.",
 )
 @click.option(
     "apis",

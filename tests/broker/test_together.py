@@ -10,6 +10,7 @@ import pytest
 
 from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.errors import AccessTokenRejected, AuthorizationRequired, NoAnswer
+from tap_tiktok_auth.revocation import revoke
 from tap_tiktok_auth.session import session
 from tests.standin.runs import APIS, TIMED
 from tests.standin.world import DAY
@@ -72,9 +73,9 @@ def test_revocation(bench: Bench, api: str) -> None:
     config = parse(settings)
     with session(config) as broker:
         broker.obtain(config.connections[0])
-        broker.revoke(config.connections[0])
+        revoke(broker, config.connections[0])
         with pytest.raises(AuthorizationRequired, match="no token to revoke"):
-            broker.revoke(config.connections[0])
+            revoke(broker, config.connections[0])
         with pytest.raises(AuthorizationRequired, match="was revoked"):
             broker.obtain(config.connections[0])
     assert all(access.consent.revoked for access in bench.world.access.values())
@@ -98,7 +99,7 @@ def test_revocation_of_a_dead_token(bench: Bench, api: str) -> None:
         if api == "login_kit":
             body = {"error": "invalid_grant", "error_description": "", "log_id": "20261121AB"}
             bench.standin.fail("/oauth/revoke/", status=400, body=body)
-        assert broker.revoke(config.connections[0]).status == "revoked"
+        assert revoke(broker, config.connections[0]).status == "revoked"
 
 
 def test_revocation_without_an_answer(bench: Bench) -> None:
@@ -108,5 +109,5 @@ def test_revocation_without_an_answer(bench: Bench) -> None:
         token = broker.obtain(config.connections[0]).token
         bench.standin.fail("/revoke/", times=100)
         with pytest.raises(NoAnswer):
-            broker.revoke(config.connections[0])
+            revoke(broker, config.connections[0])
     assert bench.record("accounts").token == token
