@@ -9,9 +9,7 @@ import stampede
 import store
 from harness import table
 
+BENCHMARKS = (cold_start, stampede, store, many_connections, advertisers)
+
 if __name__ == "__main__":
-    print(
-        table(
-            [f for b in (cold_start, stampede, many_connections, advertisers) for f in b.measure()]
-        )
-    )
+    print(table([figure for benchmark in BENCHMARKS for figure in benchmark.measure()]))
