@@ -61,7 +61,7 @@ class AdvertiserIds(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection", "advertiser_id")
     schema: ClassVar[dict[str, Any]] = schemas.ADVERTISER_IDS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:  # noqa: D102
+    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
         connection = report.connection
         app_id = report.record.app_id if report.record else None
         # Most ad accounts were seen at the same few moments.
@@ -88,7 +88,7 @@ class TokenMetadata(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection",)
     schema: ClassVar[dict[str, Any]] = schemas.TOKEN_METADATA
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:  # noqa: D102
+    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
         yield token_metadata(report, self.tap.broker)
 
 
@@ -99,7 +99,7 @@ class Advertisers(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection", "advertiser_id")
     schema: ClassVar[dict[str, Any]] = schemas.ADVERTISERS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:  # noqa: D102
+    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
         if report.held is None or report.connection.api != "marketing":
             return
         ids = [seen.advertiser_id for seen in self.tap.advertisers(report) if not seen.lost_at]
@@ -117,7 +117,7 @@ class TikTokAccounts(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection",)
     schema: ClassVar[dict[str, Any]] = schemas.TIKTOK_ACCOUNTS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:  # noqa: D102
+    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
         connection = report.connection
         if report.held is None or report.held.record.subject_id is None:
             return
@@ -141,7 +141,7 @@ class CreatorMarketplaceAccounts(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection", "tto_tcm_account_id")
     schema: ClassVar[dict[str, Any]] = schemas.CREATOR_MARKETPLACE_ACCOUNTS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:  # noqa: D102
+    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
         if report.held is None:
             return
         for account in marketplace_accounts(self.tap.broker, report.held, report.account_ids):

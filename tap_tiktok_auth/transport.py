@@ -91,11 +91,11 @@ class WatchedAdapter(HTTPAdapter):
             timer.cancel()
             watch.over()
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102, ANN401
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pools()
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: D102, ANN401
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._pools()
         return manager

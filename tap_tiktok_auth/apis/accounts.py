@@ -34,7 +34,7 @@ class AccountsApi(BusinessApi):
     name = "accounts"
     default_scopes: ClassVar[tuple[str, ...]] = ("user.info.basic", "user.info.username")
 
-    def authorize_url(  # noqa: D102
+    def authorize_url(
         self,
         app_id: str,
         redirect_uri: str,
@@ -48,7 +48,7 @@ class AccountsApi(BusinessApi):
             self.hosts, app_id, redirect_uri, state, scopes or self.default_scopes
         )
 
-    def exchange(  # noqa: D102
+    def exchange(
         self,
         app: App,
         code: str,
@@ -62,7 +62,7 @@ class AccountsApi(BusinessApi):
             body["redirect_uri"] = redirect_uri
         return self.spend("tt_user/oauth2/token", app, body, code)
 
-    def refresh(self, app: App, refresh_token: str) -> Request:  # noqa: D102
+    def refresh(self, app: App, refresh_token: str) -> Request:
         body = {**_client(app), "grant_type": "refresh_token", "refresh_token": refresh_token}
         return self.spend("tt_user/oauth2/refresh_token", app, body, refresh_token)
 
@@ -78,7 +78,7 @@ class AccountsApi(BusinessApi):
             secrets=(access_token,),
         )
 
-    def revoke(self, app: App, access_token: str) -> Request:  # noqa: D102
+    def revoke(self, app: App, access_token: str) -> Request:
         return Request(
             purpose="revoke",
             method="POST",
@@ -88,7 +88,7 @@ class AccountsApi(BusinessApi):
             secrets=(app.secret, access_token),
         )
 
-    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+    def read_identity(self, response: Response) -> Identity:
         data = answers.business_data(response)
         return Identity(
             subject_id=answers.identifier(response, data, "creator_id", "open_id"),

@@ -160,17 +160,17 @@ class BusinessApi(TokenApi):
     """A token system of the Business API: JSON, an envelope, the header `Access-Token`."""
 
     @property
-    def data_host(self) -> str:  # noqa: D102
+    def data_host(self) -> str:
         return self.hosts.business
 
-    def authorization(self, access_token: str) -> dict[str, str]:  # noqa: D102
+    def authorization(self, access_token: str) -> dict[str, str]:
         return {"Access-Token": access_token}
 
-    def read_grant(self, response: Response) -> Grant:  # noqa: D102
+    def read_grant(self, response: Response) -> Grant:
         data = answers.business_data(response, long_term=self.long_term)
         return answers.grant(response, data)
 
-    def read_revoked(self, response: Response) -> None:  # noqa: D102
+    def read_revoked(self, response: Response) -> None:
         try:
             answers.business_data(response)
         except AccessTokenRejected:

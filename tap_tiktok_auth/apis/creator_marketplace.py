@@ -33,13 +33,13 @@ class CreatorMarketplaceApi(LongTermBusinessApi):
 
     name = "creator_marketplace"
 
-    def verify(self, connection: Connection, access_token: str) -> Request:  # noqa: D102
+    def verify(self, connection: Connection, access_token: str) -> Request:
         app = need_app(connection)
         return self.read(
             "tto/oauth2/tcm", access_token, {"app_id": app.app_id}, app=app, verifies=True
         )
 
-    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+    def read_identity(self, response: Response) -> Identity:
         data = answers.business_data(response, long_term=True)
         ids = answers.identifiers(response, data.get("tto_tcm_account_ids"))
         return Identity(subject_id=ids[0] if ids else None, account_ids=ids)

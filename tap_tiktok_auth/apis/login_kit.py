@@ -32,13 +32,13 @@ class LoginKitApi(TokenApi):
     client_credentials = True
 
     @property
-    def data_host(self) -> str:  # noqa: D102
+    def data_host(self) -> str:
         return self.hosts.login_kit
 
-    def authorization(self, access_token: str) -> dict[str, str]:  # noqa: D102
+    def authorization(self, access_token: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {access_token}"}
 
-    def authorize_url(  # noqa: D102
+    def authorize_url(
         self,
         app_id: str,
         redirect_uri: str,
@@ -51,7 +51,7 @@ class LoginKitApi(TokenApi):
         wanted = scopes or self.default_scopes
         return account_holder_url(self.hosts, app_id, redirect_uri, state, wanted, **pkce)
 
-    def exchange(  # noqa: D102
+    def exchange(
         self,
         app: App,
         code: str,
@@ -66,18 +66,18 @@ class LoginKitApi(TokenApi):
             form["code_verifier"] = code_verifier
         return self._token_request(app, form, code, *filter(None, [code_verifier]))
 
-    def refresh(self, app: App, refresh_token: str) -> Request:  # noqa: D102
+    def refresh(self, app: App, refresh_token: str) -> Request:
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return self._token_request(app, form, refresh_token)
 
-    def client_token(self, app: App) -> Request:  # noqa: D102
+    def client_token(self, app: App) -> Request:
         return self._token_request(app, {"grant_type": "client_credentials"})
 
-    def verify(self, connection: Connection, access_token: str) -> Request:  # noqa: D102
+    def verify(self, connection: Connection, access_token: str) -> Request:
         app_id = connection.app.app_id if connection.app else ""
         return self._user_info(access_token, _BASIC_FIELDS, app_id=app_id, verifies=True)
 
-    def revoke(self, app: App, access_token: str) -> Request:  # noqa: D102
+    def revoke(self, app: App, access_token: str) -> Request:
         return Request(
             purpose="revoke",
             method="POST",
@@ -87,13 +87,13 @@ class LoginKitApi(TokenApi):
             secrets=(app.secret, access_token),
         )
 
-    def read_grant(self, response: Response) -> Grant:  # noqa: D102
+    def read_grant(self, response: Response) -> Grant:
         return answers.grant(response, answers.login_kit_data(response))
 
-    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+    def read_identity(self, response: Response) -> Identity:
         return Identity(subject_id=self.read_account(response).open_id)
 
-    def read_revoked(self, response: Response) -> None:  # noqa: D102
+    def read_revoked(self, response: Response) -> None:
         try:
             answers.login_kit_done(response)
         except (AccessTokenRejected, GrantRejected):

@@ -55,7 +55,7 @@ class LongTermBusinessApi(BusinessApi):
     loopback_redirect = True
     long_term = True
 
-    def authorize_url(  # noqa: D102
+    def authorize_url(
         self,
         app_id: str,
         redirect_uri: str,
@@ -70,7 +70,7 @@ class LongTermBusinessApi(BusinessApi):
             params["scope"] = f"[{','.join(scopes)}]"
         return query_url(f"{self.hosts.business}/portal/auth", params)
 
-    def exchange(  # noqa: D102
+    def exchange(
         self,
         app: App,
         code: str,
@@ -94,7 +94,7 @@ class LongTermBusinessApi(BusinessApi):
         path = "oauth2/refresh_token"
         return self.spend(path, app, body, refresh_token, version=self.token_version)
 
-    def revoke(self, app: App, access_token: str) -> Request:  # noqa: D102
+    def revoke(self, app: App, access_token: str) -> Request:
         return Request(
             purpose="revoke",
             method="POST",
@@ -116,7 +116,7 @@ class MarketingApi(LongTermBusinessApi):
     name = "marketing"
 
     @property
-    def token_version(self) -> str:  # noqa: D102
+    def token_version(self) -> str:
         return self.api_version
 
     def verify(self, connection: Connection, access_token: str) -> Request:
@@ -131,7 +131,7 @@ class MarketingApi(LongTermBusinessApi):
             "oauth2/advertiser/get", access_token, {"app_id": app.app_id}, app=app, verifies=True
         )
 
-    def read_identity(self, response: Response) -> Identity:  # noqa: D102
+    def read_identity(self, response: Response) -> Identity:
         data = answers.business_data(response, long_term=True)
         if response.request.url.endswith("/user/info/"):
             return Identity(subject_id=answers.identifier(response, data, "core_user_id"))

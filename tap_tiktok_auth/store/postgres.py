@@ -80,25 +80,25 @@ class Postgres(Database):
             raise
 
     @property
-    def location(self) -> str:  # noqa: D102
+    def location(self) -> str:
         return self._location
 
-    def now(self) -> float:  # noqa: D102
+    def now(self) -> float:
         return self._clock.now()
 
     @contextmanager
-    def reading(self) -> Iterator[Cursor]:  # noqa: D102
+    def reading(self) -> Iterator[Cursor]:
         with self._transaction(_READ) as cursor:
             yield cursor
 
     @contextmanager
-    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:  # noqa: D102
+    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:
         with self._transaction(_WRITE) as cursor:
             if exclusive:
                 _keep_others_out(cursor)
             yield cursor
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:
         self._closed = True
         self._drop_idle()
 

@@ -35,27 +35,27 @@ class SqlStore(Store):
         self._keys = Keyring(database, load_cipher)
 
     @property
-    def location(self) -> str:  # noqa: D102
+    def location(self) -> str:
         return self._database.location
 
     @property
-    def cipher(self) -> Cipher:  # noqa: D102
+    def cipher(self) -> Cipher:
         return self._keys.cipher
 
-    def now(self) -> float:  # noqa: D102
+    def now(self) -> float:
         return self._database.now()
 
-    def digest(self, material: str) -> str:  # noqa: D102
+    def digest(self, material: str) -> str:
         return self._keys.digest(material)
 
     # Connections
 
-    def read(self, name: str) -> Record | None:  # noqa: D102
+    def read(self, name: str) -> Record | None:
         with self._database.reading() as cursor:
             row, _, _ = connections.select(cursor, name)
         return None if row is None else self._opened(row)
 
-    def records(  # noqa: D102
+    def records(
         self, damaged: Callable[[str, str, StoreDamaged], None] | None = None
     ) -> list[Record]:
         with self._database.reading() as cursor:
@@ -71,7 +71,7 @@ class SqlStore(Store):
                 damaged(name, api, error)
         return records
 
-    def claim(  # noqa: D102
+    def claim(
         self,
         name: str,
         holder: str,
@@ -104,7 +104,7 @@ class SqlStore(Store):
             )
         return Claim("held", prepared)
 
-    def renew(self, name: str, holder: str, ttl: float) -> bool:  # noqa: D102
+    def renew(self, name: str, holder: str, ttl: float) -> bool:
         with self._database.writing() as cursor:
             cursor.execute(
                 "UPDATE connections SET lease_until = ? WHERE name = ? AND lease_holder = ?",
@@ -112,11 +112,11 @@ class SqlStore(Store):
             )
             return cursor.rowcount == 1
 
-    def release(self, name: str, holder: str) -> None:  # noqa: D102
+    def release(self, name: str, holder: str) -> None:
         with self._database.writing() as cursor:
             connections.release(cursor, name, holder)
 
-    def commit(  # noqa: D102
+    def commit(
         self,
         record: Record,
         holder: str | None,
@@ -139,7 +139,7 @@ class SqlStore(Store):
             self._note(cursor, record.name, events, sighting)
         return True
 
-    def amend(  # noqa: D102
+    def amend(
         self,
         record: Record,
         columns: tuple[str, ...],
@@ -161,7 +161,7 @@ class SqlStore(Store):
             self._note(cursor, record.name, events, sighting)
         return True
 
-    def forget(self, name: str, holder: str | None = None) -> bool:  # noqa: D102
+    def forget(self, name: str, holder: str | None = None) -> bool:
         ours, values = (
             ("", (name,)) if holder is None else (" AND lease_holder = ?", (name, holder))
         )
@@ -175,10 +175,10 @@ class SqlStore(Store):
 
     # What is seen beside tokens
 
-    def advertisers(self, name: str) -> Iterator[SeenAdvertiser]:  # noqa: D102
+    def advertisers(self, name: str) -> Iterator[SeenAdvertiser]:
         return sightings.pages(self._database, name)
 
-    def events(  # noqa: D102
+    def events(
         self,
         *,
         after: int | None = None,
@@ -189,23 +189,23 @@ class SqlStore(Store):
 
     # Logins that are under way
 
-    def begin_login(self, state: str, login: PendingLogin) -> None:  # noqa: D102
+    def begin_login(self, state: str, login: PendingLogin) -> None:
         with self._database.writing() as cursor:
             key = self._lock(cursor, login.connection)
             logins.begin(cursor, self.cipher, key, self.digest(state), login)
 
-    def take_login(self, state: str, max_age: float) -> PendingLogin | None:  # noqa: D102
+    def take_login(self, state: str, max_age: float) -> PendingLogin | None:
         with self._database.writing() as cursor:
             logins.delete_before(cursor, self.now() - max_age)
             return logins.take(cursor, self._keys, self.digest(state))
 
     # Care
 
-    def check_writable(self) -> None:  # noqa: D102
+    def check_writable(self) -> None:
         with self._database.writing() as cursor:
             cursor.execute("UPDATE meta SET value = value WHERE name = 'schema_version'")
 
-    def rotate_key(self, cipher: Cipher) -> int:  # noqa: D102
+    def rotate_key(self, cipher: Cipher) -> int:
         with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
             records = [rows.to_record(row, cipher) for row in connections.every(cursor)]
             for record in records:
@@ -218,7 +218,7 @@ class SqlStore(Store):
             self._keys.put_hash_key(cursor, self._keys.hash_key)
         return len(records)
 
-    def snapshot(self) -> Snapshot:  # noqa: D102
+    def snapshot(self) -> Snapshot:
         with self._database.writing(exclusive=True) as cursor:
             records = tuple(self._opened(row) for row in connections.every(cursor))
             return Snapshot(
@@ -228,7 +228,7 @@ class SqlStore(Store):
                 advertisers={r.name: tuple(sightings.every(cursor, r.name)) for r in records},
             )
 
-    def restore(self, snapshot: Snapshot) -> None:  # noqa: D102
+    def restore(self, snapshot: Snapshot) -> None:
         with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
             self._refuse_unless_empty(cursor)
             self._keys.sealing_key(cursor)  # a key that was changed meanwhile is loaded
@@ -239,7 +239,7 @@ class SqlStore(Store):
                 sightings.put(cursor, record.name, snapshot.advertisers[record.name])
             audit.insert(cursor, snapshot.events)
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:
         self._database.close()
 
     # Within a transaction

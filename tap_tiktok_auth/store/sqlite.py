@@ -73,19 +73,19 @@ class SQLite(Database):
             raise
 
     @property
-    def location(self) -> str:  # noqa: D102
+    def location(self) -> str:
         return f"sqlite:///{self.path}"
 
-    def now(self) -> float:  # noqa: D102
+    def now(self) -> float:
         return self._clock()
 
     @contextmanager
-    def reading(self) -> Iterator[Cursor]:  # noqa: D102
+    def reading(self) -> Iterator[Cursor]:
         with self._cursor() as cursor:
             yield cursor
 
     @contextmanager
-    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:  # noqa: D102
+    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:
         del exclusive  # SQLite has one writer at a time anyway
         with self._cursor() as cursor:
             try:
@@ -98,7 +98,7 @@ class SQLite(Database):
                         cursor.execute("ROLLBACK")
                 raise
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:
         with self._turn:
             self._connection.close()
 

@@ -73,14 +73,14 @@ class SQLiteBackend(Backend):
         self.path = folder / "store" / "tokens.db"
         super().__init__(f"sqlite:///{self.path}")
 
-    def database(self) -> Database:  # noqa: D102
+    def database(self) -> Database:
         return SQLite(self.path)
 
-    def sql(self, statement: str) -> list[tuple[Any, ...]]:  # noqa: D102
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
             return connection.execute(statement).fetchall()
 
-    def raw(self) -> bytes:  # noqa: D102
+    def raw(self) -> bytes:
         return b"".join(file.read_bytes() for file in self.path.parent.iterdir())
 
 
@@ -92,14 +92,14 @@ class PostgresBackend(Backend):
         self._database = database
         super().__init__(server.url(database))
 
-    def database(self) -> Database:  # noqa: D102
+    def database(self) -> Database:
         return Postgres(self.url)
 
-    def sql(self, statement: str) -> list[tuple[Any, ...]]:  # noqa: D102
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("SET search_path TO tap_tiktok_auth")
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
-    def raw(self) -> bytes:  # noqa: D102
+    def raw(self) -> bytes:
         return self._server.dump(self._database).encode()
