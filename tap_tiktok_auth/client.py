@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import backoff
 import requests
 from requests.utils import get_environ_proxies
-from urllib3.exceptions import ReadTimeoutError
 
 from tap_tiktok_auth.apis.messages import Response
 from tap_tiktok_auth.errors import (
@@ -29,7 +28,7 @@ from tap_tiktok_auth.errors import (
     TryAgainLater,
 )
 from tap_tiktok_auth.pacing import Pacer
-from tap_tiktok_auth.transport import Watchdog, WatchedAdapter, no_answer, unreachable
+from tap_tiktok_auth.transport import WatchedAdapter, no_answer, unreachable
 from tap_tiktok_auth.version import VERSION
 
 if TYPE_CHECKING:
@@ -88,8 +87,7 @@ class Client:
         self._pacer = Pacer(requests_per_second)
         self._connections = connections
         self._process = os.getpid()
-        self._watchdog = Watchdog()
-        self._shared = WatchedAdapter(connections, self._watchdog)
+        self._shared = WatchedAdapter(connections)
         self._of_thread = threading.local()
         self._certificates = next(
             (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
@@ -145,20 +143,18 @@ class Client:
             NoAnswer: It left, and no complete answer came back.
             ConfigurationError: It cannot be sent as it is.
         """
-        if self._process != os.getpid():
-            # A forked child has no watchdog, and must not read the answers to its parent.
-            self._process = os.getpid()
-            self._watchdog = Watchdog()
-            self._shared = WatchedAdapter(self._connections, self._watchdog)
-            self._of_thread = threading.local()
         if not request.spends:
+            if self._process != os.getpid():
+                # A forked child must not read the answers to its parent's requests.
+                self._process = os.getpid()
+                self._shared = WatchedAdapter(self._connections)
             return self._send(self._shared, request)
         # A connection that the other side closed while it was idle fails only after the request
         # was written to it, and nobody knows then whether it was taken. A new one has no past.
         try:
             adapter: WatchedAdapter = self._of_thread.adapter
         except AttributeError:
-            adapter = self._of_thread.adapter = WatchedAdapter(1, self._watchdog)
+            adapter = self._of_thread.adapter = WatchedAdapter(1)
         try:
             return self._send(adapter, request)
         finally:
@@ -178,7 +174,7 @@ class Client:
                     body = _read_body(answer, watch)
             except (OSError, ValueError) as error:  # those of `requests` are among them
                 if watch.left:
-                    late = watch.late or _is_timeout(error)
+                    late = watch.late or isinstance(error, requests.Timeout)
                     raise no_answer(request, late=late) from None
                 if isinstance(error, OSError) and not isinstance(
                     error, requests.exceptions.InvalidHeader
@@ -254,13 +250,6 @@ def _read_body(answer: requests.Response, watch: Watch) -> bytes:
     if watch.late and not _says_its_length(answer):
         raise requests.Timeout  # what there is of it may look whole
     return bytes(body)
-
-
-def _is_timeout(error: Exception) -> bool:
-    """Whether an error is that of a time-out, which `requests` tells in two ways."""
-    return isinstance(error, requests.Timeout) or any(
-        isinstance(reason, ReadTimeoutError) for reason in error.args
-    )
 
 
 def _says_its_length(answer: requests.Response) -> bool:
