@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -50,13 +51,6 @@ QPM_PAUSE = 300.0
 _RETRIES = 4
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
-_HEADERS = {
-    "Accept": "application/json",
-    # An answer is read up to a size, so it shall not unpack to another one.
-    "Accept-Encoding": "identity",
-    "User-Agent": f"tap-tiktok-auth/{VERSION}",
-}
-
 #: The variables by which `requests` takes other certificates than its own.
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -87,11 +81,8 @@ class Client:
         self._pacer = Pacer(requests_per_second)
         self._connections = connections
         self._process = os.getpid()
-        self._shared = WatchedAdapter(connections)
+        self._shared = _session(WatchedAdapter(connections))
         self._of_thread = threading.local()
-        self._certificates = next(
-            (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
-        )
         self._proxies: dict[str, dict[str, str]] = {}
 
     def fetch(
@@ -147,43 +138,50 @@ class Client:
             if self._process != os.getpid():
                 # A forked child must not read the answers to its parent's requests.
                 self._process = os.getpid()
-                self._shared = WatchedAdapter(self._connections)
+                self._shared = _session(WatchedAdapter(self._connections))
             return self._send(self._shared, request)
         # A connection that the other side closed while it was idle fails only after the request
         # was written to it, and nobody knows then whether it was taken. A new one has no past.
         try:
-            adapter: WatchedAdapter = self._of_thread.adapter
+            session: requests.Session = self._of_thread.session
         except AttributeError:
-            adapter = self._of_thread.adapter = WatchedAdapter(1)
-        try:
-            return self._send(adapter, request)
-        finally:
-            adapter.close()
+            session = self._of_thread.session = _session(WatchedAdapter(1))
+        with session:
+            return self._send(session, request)
 
-    def _send(self, adapter: WatchedAdapter, request: Request) -> Response:
+    def _send(self, session: requests.Session, request: Request) -> Response:
+        adapter = session.get_adapter(request.url)
+        assert isinstance(adapter, WatchedAdapter)  # noqa: S101  (both sessions are ours)
         sent_at = self._clock()
-        with adapter.watching(self.timeout) as watch:
-            try:
-                with adapter.send(
-                    _prepared(request),
-                    stream=True,
-                    timeout=self.timeout,
-                    verify=self._certificates,
+        try:
+            with (
+                adapter.watching(self.timeout) as watch,
+                session.request(
+                    request.method,
+                    request.url,
+                    params=request.params,
+                    json=request.json,
+                    data=request.form,
+                    headers=dict(request.headers),
                     proxies=self._proxies_to(request.url),
-                ) as answer:
-                    body = _read_body(answer, watch)
-            except (OSError, ValueError) as error:  # those of `requests` are among them
-                if watch.left:
-                    late = watch.late or isinstance(error, requests.Timeout)
-                    raise no_answer(request, late=late) from None
-                if isinstance(error, OSError) and not isinstance(
-                    error, requests.exceptions.InvalidHeader
-                ):
-                    raise unreachable(request, error) from None
-                raise ConfigurationError(
-                    "a credential contains a character that cannot be sent",
-                    next_step="Check the settings of {connection}.",
-                ) from None
+                    timeout=self.timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as answer,
+            ):
+                body = _read_body(answer, watch)
+        except (OSError, ValueError) as error:  # those of `requests` are among them
+            if watch.left:
+                late = watch.late or isinstance(error, requests.Timeout)
+                raise no_answer(request, late=late) from None
+            if isinstance(error, OSError) and not isinstance(
+                error, requests.exceptions.InvalidHeader
+            ):
+                raise unreachable(request, error) from None
+            raise ConfigurationError(
+                "a credential contains a character that cannot be sent",
+                next_step="Check the settings of {connection}.",
+            ) from None
         log.debug("%s %s: HTTP %s", request.method, request.url, answer.status_code)
         retry_after = answer.headers.get("Retry-After", "")
         return Response(
@@ -222,19 +220,26 @@ def _waits() -> Iterator[float]:
     return (backoff.full_jitter(value) for value in itertools.islice(growing, _RETRIES))
 
 
-def _prepared(request: Request) -> requests.PreparedRequest:
-    """Return a request for the transport.
-
-    There is no session in between: it would follow redirects, keep cookies and read ~/.netrc.
-    """
-    return requests.Request(
-        request.method,
-        request.url,
-        headers={**_HEADERS, **request.headers},
-        params=request.params,
-        json=request.json,
-        data=request.form,
-    ).prepare()
+def _session(adapter: WatchedAdapter) -> requests.Session:
+    session = requests.Session()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    # The environment gives proxies and certificates, and no authentication: none from ~/.netrc.
+    session.trust_env = False
+    session.verify = next(
+        (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
+    )
+    # One session serves many connections: nothing that one answer sets goes with another's request.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers.update(
+        {
+            "Accept": "application/json",
+            # An answer is read up to a size, so it shall not unpack to another one.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"tap-tiktok-auth/{VERSION}",
+        }
+    )
+    return session
 
 
 def _read_body(answer: requests.Response, watch: Watch) -> bytes:
