@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Nursery:
-    """Starts processes within milliseconds, from one that has imported everything."""
+    """Starts processes within milliseconds, from one that has imported everything.
+
+    Threads may share it. They must not ask a process itself how it is: to start a process also
+    collects the exit codes of all others, each can be read once, and whoever comes second is told
+    that it is 255.
+    """
 
     def __init__(self) -> None:
         self.context: ForkServerContext = multiprocessing.get_context("forkserver")
@@ -48,6 +54,16 @@ class Nursery:
             process.start()
         sender.close()
         return process, receiver
+
+    def runs(self, process: ForkServerProcess) -> bool:
+        """Whether a process has not ended yet."""
+        return not wait([process.sentinel], 0)
+
+    def exit_code(self, process: ForkServerProcess, timeout: float = 60.0) -> int | None:
+        """Wait until a process has ended; return its exit code, or None if it goes on."""
+        wait([process.sentinel], timeout)
+        with self._lock:
+            return process.exitcode
 
 
 @pytest.fixture(scope="session")

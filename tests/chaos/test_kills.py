@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -53,8 +54,7 @@ class Lane:
         """End a process by SIGTERM: it ends well, and every token that TikTok gave is stored."""
         process = self._at_a_random_moment()
         process.terminate()
-        process.join(60)
-        assert process.exitcode == 0
+        assert self._nursery.exit_code(process) == 0
         assert self.chain.answered_refreshes == self.chain.stored_refreshes
         assert self.chain.refresh_token_state == "live"
 
@@ -62,7 +62,7 @@ class Lane:
         """End a process by SIGKILL: the next one goes on, or says what was lost."""
         process = self._at_a_random_moment()
         process.kill()
-        process.join(60)
+        assert self._nursery.exit_code(process) == -signal.SIGKILL
         error = self._try_to_go_on()
         if error is None:
             return
@@ -84,7 +84,7 @@ class Lane:
         process, pipe = self._nursery.start(refresh_until_killed, self.place, self.chain.name)
         assert pipe.recv() == "ready"
         while tiktok.count("refresh") < wanted:
-            assert process.is_alive()
+            assert self._nursery.runs(process)
             time.sleep(0.001)
         time.sleep(self._random.uniform(0, LONGEST_WAIT))
         return process

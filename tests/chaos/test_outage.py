@@ -44,8 +44,7 @@ def test_nothing_is_lost_while_the_server_restarts(
     over.set()
     failures = [line for _, pipe in crowd for line in pipe.recv()]
     for process, _ in crowd:
-        process.join(60)
-        assert process.exitcode == 0
+        assert nursery.exit_code(process) == 0
     assert failures
     assert all(line.count(".") and "\n" not in line for line in failures)
     broker = new_broker(place.config(), chain.store)
