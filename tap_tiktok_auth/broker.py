@@ -20,7 +20,6 @@ from tap_tiktok_auth.errors import (
     StoreError,
     TikTokAuthError,
 )
-from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.roster import Roster
 from tap_tiktok_auth.signals import deferred
 from tap_tiktok_auth.wishes import Ask, Wishes, settle
@@ -184,6 +183,8 @@ class Broker:
             raise error.of(connection.name) from None
         record = outcome.record
         if record.token is not None:
+            from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (not for a fresh token)
+
             teach(record.token.access_token, record.token.refresh_token, record.app_secret)
         app = self.roster.app(connection, record)
         return Held(replace(connection, api=record.api, app=app), record, outcome.warning)

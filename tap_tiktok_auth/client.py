@@ -12,13 +12,13 @@ import os
 import re
 import threading
 import time
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import backoff
 import requests
 from requests.utils import get_environ_proxies
+from urllib3.exceptions import ReadTimeoutError
 
 from tap_tiktok_auth.apis.messages import Response
 from tap_tiktok_auth.errors import (
@@ -29,7 +29,7 @@ from tap_tiktok_auth.errors import (
     TryAgainLater,
 )
 from tap_tiktok_auth.pacing import Pacer
-from tap_tiktok_auth.transport import WatchedAdapter, no_answer, unreachable
+from tap_tiktok_auth.transport import Watchdog, WatchedAdapter, no_answer, unreachable
 from tap_tiktok_auth.version import VERSION
 
 if TYPE_CHECKING:
@@ -50,6 +50,13 @@ QPM_PAUSE = 300.0
 
 _RETRIES = 4
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
+
+_HEADERS = {
+    "Accept": "application/json",
+    # An answer is read up to a size, so it shall not unpack to another one.
+    "Accept-Encoding": "identity",
+    "User-Agent": f"tap-tiktok-auth/{VERSION}",
+}
 
 #: The variables by which `requests` takes other certificates than its own.
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -81,8 +88,12 @@ class Client:
         self._pacer = Pacer(requests_per_second)
         self._connections = connections
         self._process = os.getpid()
-        self._shared = _session(WatchedAdapter(connections))
+        self._watchdog = Watchdog()
+        self._shared = WatchedAdapter(connections, self._watchdog)
         self._of_thread = threading.local()
+        self._certificates = next(
+            (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
+        )
         self._proxies: dict[str, dict[str, str]] = {}
 
     def fetch(
@@ -134,54 +145,49 @@ class Client:
             NoAnswer: It left, and no complete answer came back.
             ConfigurationError: It cannot be sent as it is.
         """
+        if self._process != os.getpid():
+            # A forked child has no watchdog, and must not read the answers to its parent.
+            self._process = os.getpid()
+            self._watchdog = Watchdog()
+            self._shared = WatchedAdapter(self._connections, self._watchdog)
+            self._of_thread = threading.local()
         if not request.spends:
-            if self._process != os.getpid():
-                # A forked child must not read the answers to its parent's requests.
-                self._process = os.getpid()
-                self._shared = _session(WatchedAdapter(self._connections))
             return self._send(self._shared, request)
         # A connection that the other side closed while it was idle fails only after the request
         # was written to it, and nobody knows then whether it was taken. A new one has no past.
         try:
-            session: requests.Session = self._of_thread.session
+            adapter: WatchedAdapter = self._of_thread.adapter
         except AttributeError:
-            session = self._of_thread.session = _session(WatchedAdapter(1))
-        with session:
-            return self._send(session, request)
-
-    def _send(self, session: requests.Session, request: Request) -> Response:
-        adapter = session.get_adapter(request.url)
-        assert isinstance(adapter, WatchedAdapter)  # noqa: S101  (both sessions are ours)
-        sent_at = self._clock()
+            adapter = self._of_thread.adapter = WatchedAdapter(1, self._watchdog)
         try:
-            with (
-                adapter.watching(self.timeout) as watch,
-                session.request(
-                    request.method,
-                    request.url,
-                    params=request.params,
-                    json=request.json,
-                    data=request.form,
-                    headers=dict(request.headers),
-                    proxies=self._proxies_to(request.url),
-                    timeout=self.timeout,
-                    allow_redirects=False,
+            return self._send(adapter, request)
+        finally:
+            adapter.close()
+
+    def _send(self, adapter: WatchedAdapter, request: Request) -> Response:
+        sent_at = self._clock()
+        with adapter.watching(self.timeout) as watch:
+            try:
+                with adapter.send(
+                    _prepared(request),
                     stream=True,
-                ) as answer,
-            ):
-                body = _read_body(answer, watch)
-        except (OSError, ValueError) as error:  # those of `requests` are among them
-            if watch.left:
-                late = watch.late or isinstance(error, requests.Timeout)
-                raise no_answer(request, late=late) from None
-            if isinstance(error, OSError) and not isinstance(
-                error, requests.exceptions.InvalidHeader
-            ):
-                raise unreachable(request, error) from None
-            raise ConfigurationError(
-                "a credential contains a character that cannot be sent",
-                next_step="Check the settings of {connection}.",
-            ) from None
+                    timeout=self.timeout,
+                    verify=self._certificates,
+                    proxies=self._proxies_to(request.url),
+                ) as answer:
+                    body = _read_body(answer, watch)
+            except (OSError, ValueError) as error:  # those of `requests` are among them
+                if watch.left:
+                    late = watch.late or _is_timeout(error)
+                    raise no_answer(request, late=late) from None
+                if isinstance(error, OSError) and not isinstance(
+                    error, requests.exceptions.InvalidHeader
+                ):
+                    raise unreachable(request, error) from None
+                raise ConfigurationError(
+                    "a credential contains a character that cannot be sent",
+                    next_step="Check the settings of {connection}.",
+                ) from None
         log.debug("%s %s: HTTP %s", request.method, request.url, answer.status_code)
         retry_after = answer.headers.get("Retry-After", "")
         return Response(
@@ -220,26 +226,19 @@ def _waits() -> Iterator[float]:
     return (backoff.full_jitter(value) for value in itertools.islice(growing, _RETRIES))
 
 
-def _session(adapter: WatchedAdapter) -> requests.Session:
-    session = requests.Session()
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    # The environment gives proxies and certificates, and no authentication: none from ~/.netrc.
-    session.trust_env = False
-    session.verify = next(
-        (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
-    )
-    # One session serves many connections: nothing that one answer sets goes with another's request.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update(
-        {
-            "Accept": "application/json",
-            # An answer is read up to a size, so it shall not unpack to another one.
-            "Accept-Encoding": "identity",
-            "User-Agent": f"tap-tiktok-auth/{VERSION}",
-        }
-    )
-    return session
+def _prepared(request: Request) -> requests.PreparedRequest:
+    """Return a request for the transport.
+
+    There is no session in between: it would follow redirects, keep cookies and read ~/.netrc.
+    """
+    return requests.Request(
+        request.method,
+        request.url,
+        headers={**_HEADERS, **request.headers},
+        params=request.params,
+        json=request.json,
+        data=request.form,
+    ).prepare()
 
 
 def _read_body(answer: requests.Response, watch: Watch) -> bytes:
@@ -255,6 +254,13 @@ def _read_body(answer: requests.Response, watch: Watch) -> bytes:
     if watch.late and not _says_its_length(answer):
         raise requests.Timeout  # what there is of it may look whole
     return bytes(body)
+
+
+def _is_timeout(error: Exception) -> bool:
+    """Whether an error is that of a time-out, which `requests` tells in two ways."""
+    return isinstance(error, requests.Timeout) or any(
+        isinstance(reason, ReadTimeoutError) for reason in error.args
+    )
 
 
 def _says_its_length(answer: requests.Response) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_tiktok_auth.apis.messages import Request
+
+
+#: Looks at nothing before the watchdog's thread ends.
+_PATIENCE = 20
 
 
 class Watch:
@@ -67,28 +72,74 @@ class Watch:
             self._socket = None
 
 
+class Watchdog:
+    """One thread that cuts off what is late, for all requests that are under way.
+
+    A timer for each request would be a thread for each.
+    """
+
+    #: Seconds between two looks; so much later than asked for a request may end.
+    TICK = 0.05
+
+    def __init__(self) -> None:
+        self._deadlines: dict[Watch, float] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def guard(self, watch: Watch, deadline: float) -> None:
+        """Cut off a request at *deadline*, by the steady clock, unless it is released before."""
+        with self._lock:
+            self._deadlines[watch] = deadline
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._look, name="tiktok-auth watchdog", daemon=True
+                )
+                self._thread.start()
+
+    def release(self, watch: Watch) -> None:
+        """Let a request be."""
+        with self._lock:
+            self._deadlines.pop(watch, None)
+
+    def _look(self) -> None:
+        idle = 0
+        while True:
+            time.sleep(self.TICK)
+            now = time.monotonic()
+            with self._lock:
+                late = [watch for watch, at in self._deadlines.items() if at <= now]
+                for watch in late:
+                    del self._deadlines[watch]
+                idle = 0 if self._deadlines or late else idle + 1
+                if idle > _PATIENCE:
+                    self._thread = None
+                    return
+            for watch in late:
+                watch.cut_off()
+
+
 class WatchedAdapter(HTTPAdapter):
     """A transport that watches, for each thread, the request that is under way.
 
     Args:
         connections: How many connections are kept open.
+        watchdog: Ends the requests whose time is over.
     """
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, watchdog: Watchdog) -> None:
         self._thread = threading.local()
+        self._watchdog = watchdog
         super().__init__(pool_maxsize=connections, max_retries=0)
 
     @contextmanager
     def watching(self, seconds: float) -> Iterator[Watch]:
         """Watch this thread's request during the block, and cut it off after *seconds*."""
         watch = self._thread.watch = Watch()
-        timer = threading.Timer(seconds, watch.cut_off)
-        timer.daemon = True
-        timer.start()
+        self._watchdog.guard(watch, time.monotonic() + seconds)
         try:
             yield watch
         finally:
-            timer.cancel()
+            self._watchdog.release(watch)
             watch.over()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -117,7 +117,7 @@ class Keyring:
         """Give a new store its hash key, unless another process was faster."""
         sealed = meta.get(cursor, "hash_key").get("hash_key")
         if sealed is None:
-            self.put_hash_key(cursor, secrets.token_bytes(32))
+            self.put_hash_key(cursor, os.urandom(32))
             sealed = self._hash_key.sealed
         return sealed
 

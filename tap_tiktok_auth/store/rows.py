@@ -223,7 +223,7 @@ def storable(value: Any) -> Any:  # noqa: ANN401  (a column's value)
     JSON may carry a NUL or half of a surrogate pair, which no text column of PostgreSQL takes: a
     strange name of an ad account must not keep a token from being stored.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
         return value
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 

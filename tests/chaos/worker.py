@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 # Everything that is imported late is imported here once, before the forks.
 import tap_tiktok_auth.client
+import tap_tiktok_auth.redaction
 import tap_tiktok_auth.single_flight
 import tap_tiktok_auth.store.postgres
 import tap_tiktok_auth.store.recovery
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection as Pipe
     from multiprocessing.synchronize import Barrier, Event
     from pathlib import Path
+    from types import FrameType
 
     from tap_tiktok_auth.connections import Config
 
@@ -122,11 +124,18 @@ def ask_on_and_on(
 
 def refresh_until_killed(place: Place, name: str, ready: Pipe) -> None:
     """Refresh a connection on and on, as a tap would that is told to stop by SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    told: list[int] = []
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        del frame
+        told.append(number)  # Python drops what a handler raises amidst a weak reference's callback
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
     with session(place.config()) as broker:
         connection = broker.connection(name)
         ready.send("ready")
-        while True:
+        while not told:
             broker.obtain(connection, force=True)
 
 

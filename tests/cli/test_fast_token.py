@@ -1,0 +1,72 @@
+"""`tiktok-auth token NAME` answers from the store without loading the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.simulator import Simulator
+
+_RUN = """
+import sys
+from tap_tiktok_auth.command import main
+sys.argv = ["tiktok-auth", *sys.argv[1:]]
+code = 0
+try:
+    main()
+except SystemExit as end:
+    code = end.code or 0
+heavy = {"click", "requests", "singer_sdk", "rich", "logging"} & set(sys.modules)
+print(code, *sorted(heavy), file=sys.stderr)
+"""
+
+
+def _ask(settings: dict[str, Any], *arguments: str) -> tuple[str, list[str], str]:
+    """Return what was printed, the exit code with the heavy modules, and all of stderr."""
+    variables = {f"TAP_TIKTOK_AUTH_{k.upper()}": str(v) for k, v in settings.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout, done.stderr.splitlines()[-1].split(), done.stderr
+
+
+@pytest.fixture
+def settings(tiktok_connection: dict[str, Any]) -> dict[str, Any]:
+    """A connection whose code was not exchanged yet."""
+    return {k: v for k, v in tiktok_connection.items() if isinstance(v, str)}
+
+
+def test_a_fresh_token_needs_no_command_line(
+    tiktok_simulator: Simulator, settings: dict[str, Any]
+) -> None:
+    """The first call exchanges; the second prints the same token and loads nothing heavy."""
+    first, ended, _ = _ask(settings, "token", "default")
+    again, ended_again, said = _ask(settings, "token", "default")
+
+    assert first == again
+    assert len(first.splitlines()) == 1
+    assert ended[0] == ended_again[0] == "0"
+    assert "click" in ended
+    assert ended_again == ["0"], said
+    assert tiktok_simulator.count(action="exchange") == 1
+
+
+@pytest.mark.usefixtures("tiktok_simulator")
+def test_all_else_goes_the_usual_way(settings: dict[str, Any]) -> None:
+    """A name that is not known, and a wrong setting, are told in one line as by any command."""
+    _, ended, said = _ask(settings, "token", "nobody")
+    assert ended[0] == "1"
+    assert "there is no connection named nobody" in said
+
+    _, ended, said = _ask({**settings, "refresh_margin": "soon"}, "token", "default")
+    assert ended[0] == "1"
+    assert "REFRESH_MARGIN must be a whole number" in said
