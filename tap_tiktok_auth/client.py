@@ -6,6 +6,7 @@ Errors are told in own words, because those of `requests` contain addresses with
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import os
@@ -88,9 +89,7 @@ class Client:
         self._pacer = Pacer(requests_per_second)
         self._connections = connections
         self._process = os.getpid()
-        self._watchdog = Watchdog()
-        self._shared = WatchedAdapter(connections, self._watchdog)
-        self._of_thread = threading.local()
+        self._open_transports()
         self._certificates = next(
             (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
         )
@@ -148,23 +147,8 @@ class Client:
         if self._process != os.getpid():
             # A forked child has no watchdog, and must not read the answers to its parent.
             self._process = os.getpid()
-            self._watchdog = Watchdog()
-            self._shared = WatchedAdapter(self._connections, self._watchdog)
-            self._of_thread = threading.local()
-        if not request.spends:
-            return self._send(self._shared, request)
-        # A connection that the other side closed while it was idle fails only after the request
-        # was written to it, and nobody knows then whether it was taken. A new one has no past.
-        try:
-            adapter: WatchedAdapter = self._of_thread.adapter
-        except AttributeError:
-            adapter = self._of_thread.adapter = WatchedAdapter(1, self._watchdog)
-        try:
-            return self._send(adapter, request)
-        finally:
-            adapter.close()
-
-    def _send(self, adapter: WatchedAdapter, request: Request) -> Response:
+            self._open_transports()
+        adapter = self._spending if request.spends else self._reading
         sent_at = self._clock()
         with adapter.watching(self.timeout) as watch:
             try:
@@ -200,7 +184,15 @@ class Client:
 
     def close(self) -> None:
         """Close the connections to TikTok."""
-        self._shared.close()
+        self._reading.close()
+        self._spending.close()
+
+    def _open_transports(self) -> None:
+        watchdog = Watchdog()
+        self._reading = WatchedAdapter(self._connections, watchdog)
+        # A connection that the other side closed while it was idle fails only after the request
+        # was written to it, and nobody knows then whether it was taken. A new one has no past.
+        self._spending = WatchedAdapter(self._connections, watchdog, keep_alive=False)
 
     def _proxies_to(self, url: str) -> dict[str, str]:
         """Return the environment's proxies for a host, looked up once.
@@ -231,14 +223,22 @@ def _prepared(request: Request) -> requests.PreparedRequest:
 
     There is no session in between: it would follow redirects, keep cookies and read ~/.netrc.
     """
-    return requests.Request(
-        request.method,
-        request.url,
-        headers={**_HEADERS, **request.headers},
-        params=request.params,
-        json=request.json,
-        data=request.form,
-    ).prepare()
+    prepared = _addressed(request.method, request.url).copy()
+    if request.params:
+        prepared.prepare_url(request.url, request.params)
+    closing = {"Connection": "close"} if request.spends else {}
+    prepared.prepare_headers({**_HEADERS, **closing, **request.headers})
+    prepared.prepare_body(request.form, None, request.json)
+    return prepared
+
+
+@functools.lru_cache(maxsize=64)
+def _addressed(method: str, url: str) -> requests.PreparedRequest:
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(method)
+    prepared.prepare_url(url, None)
+    prepared.prepare_headers(None)
+    return prepared
 
 
 def _read_body(answer: requests.Response, watch: Watch) -> bytes:

@@ -42,12 +42,13 @@ class Leases:
         self._wake = threading.Event()
         self._heart: threading.Thread | None = None
         self._process = os.getpid()
-        self._machine = machine()
+        self._here = _this_process()
 
     def new_holder(self) -> str:
         """Return a name for the holder of one lease, of which this process can be told again."""
-        pid = os.getpid()
-        return f"{self._machine}:{pid}:{started_at(pid)}:{uuid.uuid4().hex}"
+        if self._process != os.getpid():
+            self._forget_parent()
+        return f"{self._here}:{uuid.uuid4().hex}"
 
     @contextmanager
     def kept(self, name: str, holder: str) -> Iterator[None]:
@@ -87,6 +88,7 @@ class Leases:
         self._lock, self._wake = threading.Lock(), threading.Event()
         self._held, self._renewed_at, self._heart = {}, {}, None
         self._process = os.getpid()
+        self._here = _this_process()
 
     def _beat(self) -> None:
         while True:
@@ -137,6 +139,11 @@ def started_at(pid: int) -> str:
         return ""
     # The second field is the command in parentheses and may contain anything.
     return stat.rpartition(")")[2].split()[19]
+
+
+def _this_process() -> str:
+    pid = os.getpid()
+    return f"{machine()}:{pid}:{started_at(pid)}"
 
 
 def is_dead(holder: str) -> bool:

@@ -122,13 +122,15 @@ class WatchedAdapter(HTTPAdapter):
     """A transport that watches, for each thread, the request that is under way.
 
     Args:
-        connections: How many connections are kept open.
+        connections: How many requests are under way at once.
         watchdog: Ends the requests whose time is over.
+        keep_alive: Whether a connection serves one request after another.
     """
 
-    def __init__(self, connections: int, watchdog: Watchdog) -> None:
+    def __init__(self, connections: int, watchdog: Watchdog, *, keep_alive: bool = True) -> None:
         self._thread = threading.local()
         self._watchdog = watchdog
+        self._keep_alive = keep_alive
         super().__init__(pool_maxsize=connections, max_retries=0)
 
     @contextmanager
@@ -152,13 +154,15 @@ class WatchedAdapter(HTTPAdapter):
         return manager
 
     def _pools(self) -> dict[str, type[HTTPConnectionPool]]:
-        thread = self._thread
+        thread, reusable = self._thread, self._keep_alive
 
         class Watched(_Watched, HTTPConnection):
             watched = thread
+            keep_alive = reusable
 
         class WatchedTls(_Watched, HTTPSConnection):
             watched = thread
+            keep_alive = reusable
 
         class Pool(HTTPConnectionPool):
             ConnectionCls = Watched
@@ -173,8 +177,14 @@ class _Watched:
     """Lets a connection note when it sends."""
 
     watched: threading.local
+    keep_alive: bool
     sock: Any
     auto_open: Any
+
+    @property
+    def is_connected(self) -> bool:
+        """What urllib3 asks before it uses a connection again."""
+        return self.keep_alive and super().is_connected  # type: ignore[misc]
 
     def connect(self) -> None:
         try:

@@ -42,6 +42,15 @@ def every(cursor: Cursor) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in cursor.fetchall()]
 
 
+def update(cursor: Cursor, name: str, columns: dict[str, Any]) -> None:
+    """Change columns, given by trusted names, of a connection."""
+    assignments = ", ".join(f"{column} = ?" for column in columns)
+    cursor.execute(
+        f"UPDATE connections SET {assignments} WHERE name = ?",  # noqa: S608
+        (*columns.values(), name),
+    )
+
+
 def release(cursor: Cursor, name: str, holder: str) -> None:
     """End a lease, if it is still this holder's."""
     cursor.execute(

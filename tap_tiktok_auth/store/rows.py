@@ -135,16 +135,35 @@ def in_clear(record: Record, fingerprint: Callable[[str | None], str | None]) ->
     return {name: storable(value) for name, value in columns.items()}
 
 
+def changes(
+    before: Record,
+    after: Record,
+    cipher: Cipher,
+    key: str,
+    fingerprint: Callable[[str | None], str | None],
+) -> dict[str, Any]:
+    """Return the columns to change when one record takes the place of another of that name."""
+    stored = in_clear(before, fingerprint)
+    values = in_clear(after, fingerprint)
+    changed = {name: value for name, value in values.items() if value != stored[name]}
+    if _payload(before) != _payload(after):
+        changed["payload"] = seal(after, cipher, key)
+    return changed
+
+
 def seal(record: Record, cipher: Cipher, key: str) -> str:
     """Return the secrets of a record, sealed and bound to its row."""
+    return cipher.seal(_payload(record), key=key)
+
+
+def _payload(record: Record) -> dict[str, Any]:
     token = record.token
-    payload = {
+    return {
         "access_token": token.access_token if token else None,
         "refresh_token": token.refresh_token if token else None,
         "app_secret": record.app_secret,
         **_binding(record.name, record.api, record.app_id, record.generation),
     }
-    return cipher.seal(payload, key=key)
 
 
 def to_record(row: tuple[Any, ...], cipher: Cipher) -> Record:

@@ -94,14 +94,15 @@ class SqlStore(Store):
             prepared = prepare(record)
             if prepared is None:
                 return Claim("declined", record)
-            sealed = tuple(self._sealed(prepared, key).values())
-            cursor.execute(connections.INSERT_NEW if row is None else connections.UPSERT, sealed)
-            if cursor.rowcount != 1:  # another process was faster to insert it
-                return Claim("busy", None)
-            cursor.execute(
-                "UPDATE connections SET lease_holder = ?, lease_until = ? WHERE name = ?",
-                (holder, self.now() + ttl, name),
-            )
+            columns = {"lease_holder": holder, "lease_until": self.now() + ttl}
+            if record is None:
+                sealed = self._sealed(prepared, key)
+                cursor.execute(connections.INSERT_NEW, tuple(sealed.values()))
+                if cursor.rowcount != 1:  # another process was faster to insert it
+                    return Claim("busy", None)
+            else:
+                columns |= rows.changes(record, prepared, self.cipher, key, self.fingerprint)
+            connections.update(cursor, name, columns)
         return Claim("held", prepared)
 
     def renew(self, name: str, holder: str, ttl: float) -> bool:
