@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _RUN = """
 import sys
-from tap_tiktok_auth.command import main
+from tap_tiktok_auth.command import tiktok_auth
 sys.argv = ["tiktok-auth", *sys.argv[1:]]
 code = 0
 try:
-    main()
+    tiktok_auth()
 except SystemExit as end:
     code = end.code or 0
 heavy = {"click", "requests", "singer_sdk", "rich", "logging"} & set(sys.modules)
@@ -26,12 +26,15 @@ print(code, *sorted(heavy), file=sys.stderr)
 """
 
 
+def _variables(settings: dict[str, Any]) -> dict[str, str]:
+    return {f"TAP_TIKTOK_AUTH_{k.upper()}": str(v) for k, v in settings.items()}
+
+
 def _ask(settings: dict[str, Any], *arguments: str) -> tuple[str, list[str], str]:
     """Return what was printed, the exit code with the heavy modules, and all of stderr."""
-    variables = {f"TAP_TIKTOK_AUTH_{k.upper()}": str(v) for k, v in settings.items()}
     done = subprocess.run(
         [sys.executable, "-c", _RUN, *arguments],
-        env={**os.environ, **variables},
+        env={**os.environ, **_variables(settings)},
         capture_output=True,
         text=True,
         check=False,
@@ -58,6 +61,24 @@ def test_a_fresh_token_needs_no_command_line(
     assert "click" in ended
     assert ended_again == ["0"], said
     assert tiktok_simulator.count(action="exchange") == 1
+
+
+@pytest.mark.usefixtures("tiktok_simulator")
+def test_nobody_reads_the_token(settings: dict[str, Any]) -> None:
+    """A closed pipe ends the command without a word, as with the usual way."""
+    _ask(settings, "token", "default")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, "token", "default"],
+        env={**os.environ, **_variables(settings)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert done.stderr == "1\n"
 
 
 @pytest.mark.usefixtures("tiktok_simulator")
