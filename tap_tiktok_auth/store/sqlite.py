@@ -105,14 +105,19 @@ class SQLite(Database):
     def _connect(self) -> None:
         with self._translated():
             self._file = self._in_place()
-            self._connection = sqlite3.connect(
+            connection = sqlite3.connect(
                 self.path,
                 timeout=self._busy_timeout,
                 isolation_level=None,
                 check_same_thread=False,
             )
-            # FULL: a commit is on disk before it returns, also with a write-ahead log.
-            self._connection.execute("PRAGMA synchronous = FULL")
+            try:
+                # FULL: a commit is on disk before it returns, also with a write-ahead log.
+                connection.execute("PRAGMA synchronous = FULL")
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
 
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -67,12 +68,17 @@ class TestTapTikTokAuth(_Suite):  # type: ignore[misc,valid-type]  # made by the
     """The SDK's tests of the tap, of each stream and of each attribute."""
 
 
+def _run() -> None:
+    with closing(TapTikTokAuth(config=CONFIG, parse_env_config=False)) as tap:
+        tap.sync_all()
+
+
 def test_primary_keys_are_unique(capsys: pytest.CaptureFixture[str]) -> None:
     """No stream emits two records with the same key.
 
     The SDK's own test of this compares generator objects, and so cannot fail.
     """
-    TapTikTokAuth(config=CONFIG, parse_env_config=False).sync_all()
+    _run()
 
     messages = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     keys = {m["stream"]: m["key_properties"] for m in messages if m["type"] == "SCHEMA"}
@@ -88,7 +94,7 @@ def test_primary_keys_are_unique(capsys: pytest.CaptureFixture[str]) -> None:
 def test_all_syncs_of_this_module_spent_each_code_once() -> None:
     """However often the tap runs with the same codes, TikTok sees each of them once."""
     for _ in range(2):
-        TapTikTokAuth(config=CONFIG, parse_env_config=False).sync_all()
+        _run()
 
     exchanges = _SIMULATOR.calls(action="exchange")
     assert len(exchanges) == len(API_NAMES)

@@ -42,7 +42,12 @@ class Backend(ABC):
 
     def open_with(self, load_cipher: Callable[[bool], Cipher]) -> Store:
         """Open the store with a key that comes from elsewhere."""
-        return self._kept(SqlStore(self.database(), load_cipher))
+        database = self.database()
+        try:
+            return self._kept(SqlStore(database, load_cipher))
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         """Close all stores that were opened."""

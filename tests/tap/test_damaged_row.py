@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -52,7 +53,7 @@ def test_the_others_are_emitted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A run with a damaged row emits the other connection, marks the bad one, and exits 1."""
-    with sqlite3.connect(tmp_path / "tokens.db") as database:
+    with closing(sqlite3.connect(tmp_path / "tokens.db")) as database, database:
         database.execute("UPDATE connections SET app_id = 'another' WHERE name = 'bad'")
     if not configured:
         config = {**config, "connections": config["connections"][:1]}
