@@ -150,6 +150,7 @@ def meltano_environment(extra: Mapping[str, str] | None = None) -> dict[str, str
             # A closed port: a run that needs the Hub fails instead of asking it.
             "MELTANO_HUB_API_ROOT": "http://127.0.0.1:9",
             "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
             "MELTANO_AUTO_INSTALL": "false",
             "NO_COLOR": "1",
             **(extra or {}),
