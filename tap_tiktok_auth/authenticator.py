@@ -12,7 +12,7 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth import configuration, destinations, setting_values
+from tap_tiktok_auth import configuration, data_calls, destinations, setting_values
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.session import session
 from tap_tiktok_auth.watch import Watch
@@ -156,13 +156,13 @@ class TikTokAuthenticator:
         with self._lock:
             broker = self._opened()
             self._held = None
-            return self._keep(broker, broker.replace(refused, rejection))
+            return self._keep(broker, data_calls.replace_rejected(broker, refused, rejection))
 
     def given_up(self, refused: Held, rejection: TikTokAuthError) -> TikTokAuthError:
         """Remember that TikTok refused also the new token, and return the error to raise."""
         with self._lock:
             self._held = None
-            self._opened().note_rejection(refused, rejection)
+            data_calls.note_rejection(self._opened(), refused, rejection)
         return rejection.of(refused.connection.name)
 
     # Having a token

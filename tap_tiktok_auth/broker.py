@@ -11,11 +11,10 @@ import math
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import lifecycle, outcomes
+from tap_tiktok_auth import lifecycle
 from tap_tiktok_auth.errors import (
-    AccessTokenRejected,
     AuthorizationRequired,
     StoreError,
     TikTokAuthError,
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_tiktok_auth.apis.base import TokenApi
-    from tap_tiktok_auth.apis.messages import Request, Response
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.lifecycle import Step
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.tokens import Token
     from tap_tiktok_auth.wishes import Outcome
-
-T = TypeVar("T")
 
 #: Seconds between two looks for tokens that earlier processes could not store.
 LOOK_EVERY = 1.0
@@ -172,6 +168,7 @@ class Broker:
         """
         configured = remember.seed if remember else None
         seed_hash = self.store.digest(configured.material) if configured else None
+        _teach_given(connection)
         return self._held(connection, Ask(login=True, login_seed_hash=seed_hash))
 
     def _held(self, connection: Connection, ask: Ask) -> Held:
@@ -236,81 +233,6 @@ class Broker:
                 )
             return self._flight
 
-    # Using a token
-
-    def call(
-        self,
-        held: Held,
-        build: Callable[[str], Request],
-        read: Callable[[Response], T],
-    ) -> tuple[T, Held]:
-        """Make a data call with a token, and once again with a new one if TikTok refuses it.
-
-        Args:
-            held: The token.
-            build: Makes the request from the access token.
-            read: Reads the answer.
-
-        Returns:
-            What `read` returned, and the token that worked.
-
-        Raises:
-            TikTokAuthError: What the last refusal means; the error names the connection.
-        """
-        name = held.connection.name
-        try:
-            try:
-                return self._call(held, build, read), held
-            except AccessTokenRejected as rejection:
-                held = self.replace(held, rejection)
-            try:
-                return self._call(held, build, read), held
-            except AccessTokenRejected as rejection:
-                self.note_rejection(held, rejection)
-                raise
-        except TikTokAuthError as error:
-            raise error.of(name) from None
-
-    def replace(self, held: Held, rejection: TikTokAuthError) -> Held:
-        """Return a new token for one that TikTok refused in use.
-
-        Only the very token that was refused is given up: if someone has replaced it already,
-        theirs is returned.
-
-        Raises:
-            TikTokAuthError: There is no other token; *rejection* if none can be had.
-        """
-        self.note_rejection(held, rejection)
-        current = self.store.read(held.connection.name)
-        renewable = lifecycle.can_renew(held.record, self.store.now())
-        if current is None or (current.generation == held.record.generation and not renewable):
-            raise rejection.of(held.connection.name)
-        return self.obtain(held.connection)
-
-    def note_rejection(self, held: Held, rejection: TikTokAuthError) -> None:
-        """Remember that TikTok refused a token, unless it was replaced meanwhile."""
-        record = outcomes.after_rejection(held.record, rejection, self.store.now())
-        ended = record.status == "reauthorization_required" != held.record.status
-        fingerprint = self.store.fingerprint(held.token.access_token)
-        self.store.amend(
-            record,
-            ("token", "status", "failure", "request_id"),
-            events=outcomes.token_events(
-                ("reauthorization_required",) if ended else (),
-                record,
-                before=fingerprint,
-                error=rejection,
-            ),
-        )
-
-    def _call(
-        self, held: Held, build: Callable[[str], Request], read: Callable[[Response], T]
-    ) -> T:
-        request = build(held.token.access_token)
-        if not request.app_id:
-            request = replace(request, app_id=held.record.app_id)
-        return self.client.fetch(request, read)
-
     # Ending
 
     def forget(self, name: str) -> bool:
@@ -328,3 +250,13 @@ class Broker:
 
 def _is_unsettled(record: Record | None) -> bool:
     return record is not None and record.attempt is not None
+
+
+def _teach_given(connection: Connection) -> None:
+    """Have logging mask what a person typed: no setting has told it."""
+    from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (not for a fresh token)
+
+    app, seed = connection.app, connection.seed
+    teach(app.secret if app else None)
+    if seed is not None:
+        teach(seed.auth_code, seed.code_verifier, seed.access_token, seed.refresh_token)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import lifecycle, outcomes
 from tap_tiktok_auth.apis.base import Identity
+from tap_tiktok_auth.data_calls import call
 from tap_tiktok_auth.errors import PermissionMissing, StoreError, TikTokAuthError
 from tap_tiktok_auth.signals import deferred
 from tap_tiktok_auth.store.contract import Sighting
@@ -112,8 +113,8 @@ def _verify(broker: Broker, held: Held, warnings: tuple[TikTokAuthError, ...]) -
     connection = held.connection
     api = broker.api(connection)
     try:
-        identity, held = broker.call(
-            held, lambda token: api.verify(connection, token), api.read_identity
+        identity, held = call(
+            broker, held, lambda token: api.verify(connection, token), api.read_identity
         )
     except PermissionMissing as error:
         # TikTok looked at the token's permissions, so it knows the token.

@@ -180,6 +180,7 @@ class Client:
             body,
             sent_at,
             float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None,
+            answer.headers.get("Date", ""),
         )
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from tap_tiktok_auth.apis.marketing import (
     ADVERTISER_INFO_FIELDS,
     MarketingApi,
 )
+from tap_tiktok_auth.data_calls import call
 from tap_tiktok_auth.errors import PermissionMissing, RequestRefused
 from tap_tiktok_auth.metadata import rfc3339
 
@@ -51,7 +52,8 @@ def advertiser_details(
     while position < len(advertiser_ids):
         batch = tuple(advertiser_ids[position : position + size])
         try:
-            rows, held = broker.call(
+            rows, held = call(
+                broker,
                 held,
                 lambda token, ids=batch: api.advertiser_info(token, ids),  # type: ignore[misc]
                 api.read_advertiser_info,
@@ -117,11 +119,11 @@ def tiktok_account(broker: Broker, held: Held) -> Account | None:
     known = Account(open_id=open_id)
     try:
         if isinstance(api, LoginKitApi):
-            account, _ = broker.call(held, lambda t: api.account(t, scopes), api.read_account)
+            account, _ = call(broker, held, lambda t: api.account(t, scopes), api.read_account)
             return account if account.open_id else known
         if not api.account_fields(scopes):
             return known
-        account, _ = broker.call(held, lambda t: api.account(t, open_id, scopes), api.read_account)
+        account, _ = call(broker, held, lambda t: api.account(t, open_id, scopes), api.read_account)
     except PermissionMissing:
         return known
     return Account(open_id, None, account.username, account.display_name)
@@ -139,7 +141,8 @@ def marketplace_accounts(
     if not isinstance(api, CreatorMarketplaceApi):
         return
     for account_id in account_ids:
-        account, held = broker.call(
+        account, held = call(
+            broker,
             held,
             lambda token, one=account_id: api.account_info(token, one),  # type: ignore[misc]
             api.read_account_info,

@@ -3,77 +3,30 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import lifecycle, outcomes
-from tap_tiktok_auth.apis.base import need_app
-from tap_tiktok_auth.errors import (
-    AccessTokenRejected,
-    AuthorizationRequired,
-    NoAnswer,
-    PermissionMissing,
-    StoreError,
-    StoreUnavailable,
-    TikTokAuthError,
-    TryAgainLater,
-)
+from tap_tiktok_auth import outcomes
+from tap_tiktok_auth.errors import StoreError, StoreUnavailable, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.store.contract import Sighting
-from tap_tiktok_auth.tokens import Grant
+from tap_tiktok_auth.token_requests import ask
 from tap_tiktok_auth.wishes import Outcome
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import Identity, TokenApi
+    from tap_tiktok_auth.apis.base import TokenApi
     from tap_tiktok_auth.client import Client
-    from tap_tiktok_auth.connections import Connection, Seed
-    from tap_tiktok_auth.lifecycle import Action
     from tap_tiktok_auth.records import Event, EventName, Record
     from tap_tiktok_auth.store.contract import Store
-    from tap_tiktok_auth.tokens import ObtainedBy
+    from tap_tiktok_auth.token_requests import Answer, Renewal
 
 log = logging.getLogger(__name__)
 
 #: Seconds to wait before each further try to commit an answer to a store that fails.
 COMMIT_RETRIES = (0.1, 1.0, 5.0, 10.0)
-
-
-@dataclass(frozen=True)
-class Renewal:
-    """What is due for a connection whose lease is held.
-
-    Attributes:
-        connection: The connection, with the app to use.
-        record: What was stored when the lease was taken, without the mark of this attempt.
-        action: What to ask TikTok for.
-        attempt: Key of this attempt.
-        holder: The lease's holder.
-        seed_hash: Keyed hash of the seed that the new chain belongs to.
-        is_login: A person is waiting: a failure leaves everything as it was.
-        is_new: The store had no such connection before.
-        was_lost: The former holder died before it could store TikTok's answer.
-    """
-
-    connection: Connection
-    record: Record
-    action: Action
-    attempt: str
-    holder: str
-    seed_hash: str | None
-    is_login: bool
-    is_new: bool
-    was_lost: bool
-
-
-@dataclass(frozen=True)
-class _Answer:
-    grant: Grant
-    sent_at: float
-    obtained_by: ObtainedBy | None
-    event: EventName
 
 
 def carry_out(
@@ -99,7 +52,7 @@ def carry_out(
         TikTokAuthError: There is no token that works.
     """
     try:
-        answer = _ask(renewal, client(), api, confirm, store.now)
+        answer = ask(renewal, client(), api, confirm, store.now)
     except TikTokAuthError as error:
         return _remember_failure(renewal, error, store)
     teach(answer.grant.access_token, answer.grant.refresh_token)
@@ -116,81 +69,6 @@ def carry_out(
     return _commit(renewal, record, answer, store, stop)
 
 
-def _ask(
-    renewal: Renewal,
-    client: Client,
-    api: TokenApi,
-    confirm: Callable[[], None],
-    now: Callable[[], float],
-) -> _Answer:
-    connection, seed = renewal.connection, renewal.connection.seed
-    sent_at = 0.0
-
-    def before_send() -> None:
-        nonlocal sent_at
-        confirm()
-        sent_at = now()
-
-    def refresh(refresh_token: str) -> Grant:
-        request = api.refresh(need_app(connection), refresh_token)
-        return client.fetch(request, api.read_grant, before_send=before_send)
-
-    if renewal.action == "refresh" and renewal.record.token is not None:
-        grant = refresh(renewal.record.token.refresh_token or "")
-        return _Answer(grant, sent_at, None, "refreshed")
-    if renewal.action == "client_token":
-        request = api.client_token(need_app(connection))
-        grant = client.fetch(request, api.read_grant, before_send=before_send)
-        return _Answer(grant, sent_at, "client_credentials", "exchanged")
-    if seed is None:
-        raise AuthorizationRequired("it has no token", next_step=lifecycle.LOGIN)
-    if renewal.action == "exchange":
-        request = api.exchange(
-            need_app(connection),
-            seed.auth_code or "",
-            redirect_uri=connection.redirect_uri,
-            code_verifier=seed.code_verifier,
-        )
-        grant = client.fetch(request, api.read_grant, before_send=before_send)
-        by: ObtainedBy = "login" if renewal.is_login else "auth_code"
-        return _Answer(grant, sent_at, by, "exchanged")
-    imported = _import_access_token(connection, seed, client, api)
-    if imported is not None:
-        by = "login" if renewal.is_login else "access_token"
-        return _Answer(imported, now(), by, "imported")
-    grant = refresh(seed.refresh_token or "")
-    if grant.refresh_token is None:
-        grant = replace(grant, refresh_token=seed.refresh_token)
-    by = "login" if renewal.is_login else "refresh_token"
-    return _Answer(grant, sent_at, by, "imported")
-
-
-def _import_access_token(
-    connection: Connection, seed: Seed, client: Client, api: TokenApi
-) -> Grant | None:
-    """Return the seed's access token if TikTok confirms it; None if it must be refreshed."""
-    if seed.access_token is None:
-        return None
-    identity: Identity | None = None
-    try:
-        identity = client.fetch(api.verify(connection, seed.access_token), api.read_identity)
-    except PermissionMissing:
-        pass  # a token whose permissions TikTok looked at is one that it knows
-    except AccessTokenRejected:
-        if seed.refresh_token is None:
-            raise
-        return None
-    except NoAnswer as error:
-        # Nothing was spent by asking, so there is nothing to be unsure about.
-        raise TryAgainLater(error.cause, next_step=error.next_step) from None
-    return Grant(
-        access_token=seed.access_token,
-        refresh_token=seed.refresh_token,
-        subject_id=identity.subject_id if identity else None,
-        scopes=identity.scopes if identity else None,
-    )
-
-
 def _of_new_chain(record: Record, renewal: Renewal) -> Record:
     """Let a record belong to the app and the token system of its new chain."""
     app = renewal.connection.app
@@ -204,7 +82,7 @@ def _of_new_chain(record: Record, renewal: Renewal) -> Record:
 
 
 def _commit(
-    renewal: Renewal, record: Record, answer: _Answer, store: Store, stop: threading.Event
+    renewal: Renewal, record: Record, answer: Answer, store: Store, stop: threading.Event
 ) -> Outcome:
     """Make the new token durable; nothing may use it before."""
     before = renewal.record.token.access_token if renewal.record.token else None

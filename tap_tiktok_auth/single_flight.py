@@ -14,8 +14,9 @@ from tap_tiktok_auth.errors import Interrupted, StoreDamaged, StoreError, TryAga
 from tap_tiktok_auth.leases import Leases, Patience, is_dead
 from tap_tiktok_auth.lifecycle import Step, Wish, next_step
 from tap_tiktok_auth.records import Attempt, Record
-from tap_tiktok_auth.renewal import Renewal, carry_out
+from tap_tiktok_auth.renewal import carry_out
 from tap_tiktok_auth.signals import deferred
+from tap_tiktok_auth.token_requests import Renewal
 from tap_tiktok_auth.wishes import Outcome, settle
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ class Request:
     """
 
     purpose: Purpose
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "HEAD"]
     url: str
     app_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -51,6 +51,7 @@ class Response:
         body: The body, at most as large as the client allows; may hold tokens.
         sent_at: When the request was sent, seconds since the epoch.
         retry_after: Seconds to wait, if the answer says so. (TikTok sends none so far.)
+        date: The time of day at the host, as HTTP writes it; empty if the answer does not say.
     """
 
     request: Request
@@ -58,3 +59,4 @@ class Response:
     body: bytes = field(repr=False)
     sent_at: float = 0.0
     retry_after: float | None = None
+    date: str = ""

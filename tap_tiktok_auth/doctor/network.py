@@ -9,16 +9,14 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import requests
-
 from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.client import Client
 from tap_tiktok_auth.doctor.findings import Finding
 from tap_tiktok_auth.doctor.storage import CLOCK_TOLERANCE
-from tap_tiktok_auth.transport import unreachable
-from tap_tiktok_auth.version import VERSION
+from tap_tiktok_auth.errors import TryAgainLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tap_tiktok_auth.connections import Config
 
@@ -51,13 +49,13 @@ def check_hosts(config: Config, apis: set[str]) -> list[Finding]:
         apis: The token systems of the connections; empty if there are none yet.
     """
     wanted = hosts(config, apis)
-    patience = min(_PATIENCE, config.request_timeout)
-    with ThreadPoolExecutor(len(wanted)) as pool:
-        return [
-            finding
-            for found in pool.map(lambda h: _check(h, patience), wanted)
-            for finding in found
-        ]
+    client = Client(timeout=min(_PATIENCE, config.request_timeout))
+    try:
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            found = pool.map(lambda host: _check(host, client), wanted)
+            return [finding for findings in found for finding in findings]
+    finally:
+        client.close()
 
 
 def hosts(config: Config, apis: set[str]) -> list[Host]:
@@ -74,22 +72,32 @@ def hosts(config: Config, apis: set[str]) -> list[Host]:
     return list(found.values())
 
 
-def _check(host: Host, patience: float) -> list[Finding]:
+def _check(host: Host, client: Client) -> list[Finding]:
     name = urlsplit(host.url).netloc
+    before = time.time()
     try:
-        date, skew = _ask(host.url, patience)
-    except requests.RequestException as error:
-        what = unreachable(Request("read", "GET", host.url), error)
+        answer = client.send(Request("read", "HEAD", f"{host.url}/"))
+    except TryAgainLater as error:
         return [
             Finding(
                 "network",
                 "problem" if host.needed else "warning",
-                what.cause,
+                error.cause,
                 f"Check the network, the proxy and the setting {host.setting}.",
             )
         ]
+    skew = _skew(answer.date, (before + time.time()) / 2)
     reached = Finding("network", "ok", f"{name} answers")
-    return [reached, *(clock_findings(name, skew) if date else ())]
+    return [reached, *(clock_findings(name, skew) if skew is not None else ())]
+
+
+def _skew(told: str, now: float) -> float | None:
+    """Return by how many seconds a host's clock is ahead; None if it does not tell its time."""
+    try:
+        # The header has whole seconds, cut off: half of one is missing on average.
+        return parsedate_to_datetime(told).timestamp() + 0.5 - now
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def clock_findings(name: str, skew: float) -> Iterator[Finding]:
@@ -104,23 +112,3 @@ def clock_findings(name: str, skew: float) -> Iterator[Finding]:
         f"that of {name}",
         "Set it by NTP: timedatectl set-ntp true",
     )
-
-
-def _ask(url: str, patience: float, clock: Callable[[], float] = time.time) -> tuple[bool, float]:
-    """Return whether the host tells its time, and by how many seconds it is ahead."""
-    with requests.Session() as session:
-        session.auth = lambda request: request  # nothing from ~/.netrc
-        before = clock()
-        with session.head(
-            f"{url}/",
-            timeout=patience,
-            allow_redirects=False,
-            headers={"User-Agent": f"tap-tiktok-auth/{VERSION}"},
-        ) as answer:
-            after = clock()
-            told = answer.headers.get("Date", "")
-    try:
-        # The header has whole seconds, cut off: half of one is missing on average.
-        return True, parsedate_to_datetime(told).timestamp() + 0.5 - (before + after) / 2
-    except (ValueError, TypeError, OverflowError):
-        return False, 0.0

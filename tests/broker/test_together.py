@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_tiktok_auth.configuration import parse
+from tap_tiktok_auth.data_calls import replace_rejected
 from tap_tiktok_auth.errors import AccessTokenRejected, AuthorizationRequired, NoAnswer
 from tap_tiktok_auth.revocation import revoke
 from tap_tiktok_auth.session import session
@@ -48,7 +49,9 @@ def test_one_refresh_for_all_whose_token_is_refused(bench: Bench) -> None:
         held = broker.obtain(config.connections[0])
         rejection = AccessTokenRejected("refused", code="40105")
         with ThreadPoolExecutor(ASKERS) as pool:
-            tokens = set(pool.map(lambda _: broker.replace(held, rejection).token, range(ASKERS)))
+            tokens = set(
+                pool.map(lambda _: replace_rejected(broker, held, rejection).token, range(ASKERS))
+            )
     assert len(tokens) == 1
     assert held.token not in tokens
     assert len(bench.standin.token_posts) == 2
@@ -60,7 +63,7 @@ def test_a_refused_app_token_is_replaced(bench: Bench) -> None:
     config = parse(bench.settings(entry))
     with session(config) as broker:
         held = broker.obtain(config.connections[0])
-        other = broker.replace(held, AccessTokenRejected("refused"))
+        other = replace_rejected(broker, held, AccessTokenRejected("refused"))
         assert other.token.access_token != held.token.access_token
         assert broker.obtain(config.connections[0]).token == other.token
     assert bench.world.app_tokens == 2
