@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["tests.postgres_fixtures"]
+pytest_plugins = ["tests.browser_fixtures", "tests.postgres_fixtures"]
 
 
 @pytest.fixture(autouse=True)

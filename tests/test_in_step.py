@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -12,24 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.settings import SETTINGS
+from tests.scripts import ROOT, load
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("meltano.yml", "tap-tiktok-auth.plugin.yml", ".env.example", "README.md")
 
 
 @pytest.fixture(scope="module")
 def sync() -> ModuleType:
     """The script that keeps the documents in step."""
-    script = ROOT / "scripts" / "sync_settings.py"
-    spec = importlib.util.spec_from_file_location("sync_settings", script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("sync_settings")
 
 
 @pytest.fixture(scope="module")

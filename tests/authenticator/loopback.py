@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from tests.served import Served
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def envelope(code: int, **data: Any) -> Answer:
     return Answer(body=json.dumps(content).encode(), headers={"Content-Type": "application/json"})
 
 
-class Loopback:
+class Loopback(Served):
     """The host.
 
     Args:
@@ -62,22 +60,10 @@ class Loopback:
         self.received: list[Received] = []
         self.answers: dict[str, Callable[[Received], Answer]] = {}
         self._upstream = upstream
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
-        )
-
-    @property
-    def url(self) -> str:
-        """The base address, of a host without TLS."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def port(self) -> int:
-        """The port on 127.0.0.1."""
-        return self._server.server_port
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        super().__init__(server)
 
     def at(self, path: str) -> list[Received]:
         """Return what arrived at a path."""
@@ -105,20 +91,6 @@ class Loopback:
         )
         kind = passed_on.headers.get("Content-Type", "")
         return Answer(passed_on.status_code, passed_on.content, {"Content-Type": kind})
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         host = self

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import COMMANDS, SECTIONS, main
+from tests.scripts import ROOT, load
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "commands.md"
 PATHS = [*COMMANDS, "store copy", "store rotate-key"]
 
@@ -23,13 +21,7 @@ PATHS = [*COMMANDS, "store copy", "store rotate-key"]
 @pytest.fixture(scope="module")
 def sync() -> ModuleType:
     """Return the script that writes the document."""
-    script = ROOT / "scripts" / "sync_commands.py"
-    spec = importlib.util.spec_from_file_location("sync_commands", script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("sync_commands")
 
 
 def shown(*path: str) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.authenticator.loopback import Answer, Loopback, Received, envelope
+from tests.certificates import server_context
+from tests.foreign.proxy import Proxy
 
 from .environments import Uv
-from .proxy import Proxy, certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def business_api(tiktok_simulator: Simulator, tmp_path: Path) -> Iterator[Busine
     """
     keys = tmp_path / "tls"
     keys.mkdir()
-    context, trusted = certificate(HOST, keys)
+    context, trusted = server_context(HOST, keys)
 
     def no_rows(request: Received) -> Answer:
         live = tiktok_simulator.token_state(request.token or "") == "live"

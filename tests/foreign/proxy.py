@@ -6,26 +6,14 @@ proxy by `HTTPS_PROXY`, and of the certificate by `REQUESTS_CA_BUNDLE`.
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
 import socketserver
-import ssl
 import threading
-from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from types import TracebackType
-
-    from typing_extensions import Self
+from tests.served import Served
 
 
-class Proxy:
+class Proxy(Served):
     """The proxy; every host but one is refused.
 
     Args:
@@ -53,60 +41,7 @@ class Proxy:
                     _copy(self.connection, there)
                     back.join()
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
-        )
-
-    @property
-    def url(self) -> str:
-        """The proxy's address."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-def certificate(host: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return a server context for *host*, and the file by which a client may trust it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = dt.datetime.now(dt.timezone.utc)
-    day = dt.timedelta(days=1)
-    public = key.public_key()
-    built = (
-        x509.CertificateBuilder(
-            name, name, public, x509.random_serial_number(), now - day, now + day
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    trusted = folder / "trusted.pem"
-    trusted.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    secret = folder / "server.pem"
-    secret.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(trusted, secret)
-    return context, trusted
+        super().__init__(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from tap_tiktok_auth.client import Client
 from tap_tiktok_auth.errors import NoAnswer, Unreachable
+from tests.certificates import server_context
 from tests.client.calls import TOKEN, answer, at, body_of, request
 from tests.client.servers import RawServer, read_request, serving
-from tests.redteam.tls import server_context
 from tests.store.forks import forked
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test_the_environment_cannot_switch_tls_off(
     name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A certificate that nobody trusts stops the request before the token is sent."""
-    context, _ = server_context(tmp_path)
+    context, _ = server_context("127.0.0.1", tmp_path)
 
     def deal(connection: socket.socket, server: RawServer) -> None:
         with context.wrap_socket(connection, server_side=True) as way:

@@ -10,9 +10,9 @@ import pytest
 from tap_tiktok_auth import client as client_module
 from tap_tiktok_auth.client import Client
 from tap_tiktok_auth.errors import NoAnswer
+from tests.certificates import server_context
 from tests.client.calls import at, body_of, request
 from tests.client.servers import RawServer, read_request, serving
-from tests.redteam.tls import server_context
 
 if TYPE_CHECKING:
     import socket
@@ -44,7 +44,7 @@ def test_an_answer_of_known_length(
     scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is read to its end from the socket, also through TLS: it may hold the only token."""
-    context, trusted = server_context(tmp_path)
+    context, trusted = server_context("127.0.0.1", tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))
 
     def deal(connection: socket.socket, server: RawServer) -> None:

@@ -9,16 +9,12 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.served import Served
 from tests.standin.endpoints import Endpoints, Incoming
 from tests.standin.world import Refusal, World
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 #: Names by which Login Kit refuses, for the numbers of the Business API.
 _OAUTH_NAMES = {40107: "invalid_grant", 40103: "invalid_grant", 40110: "invalid_grant"}
@@ -68,7 +64,7 @@ class Fault:
         return Reply(self.status, body, self.headers)
 
 
-class StandIn:
+class StandIn(Served):
     """A TikTok on a loopback port.
 
     Attributes:
@@ -83,30 +79,9 @@ class StandIn:
         self.calls: list[Incoming] = []
         self.faults: list[Fault] = []
         self._lock = threading.RLock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.standin = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    @property
-    def url(self) -> str:
-        """Its base address."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        """Start serving."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        server = _Server(("127.0.0.1", 0), _Handler)
+        server.standin = self
+        super().__init__(server)
 
     def fail(self, path: str, **how: Any) -> None:
         """Let the next calls whose path contains *path* go wrong."""
