@@ -32,7 +32,7 @@ def compile_meltano(uv: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "meltano.in"
         wanted.write_text(f"{MELTANO}\n", encoding="utf-8")
-        command = [uv, "pip", "compile", wanted, *_OPTIONS, "-o", output]
+        command: list[str | Path] = [uv, "pip", "compile", wanted, *_OPTIONS, "-o", output]
         run(command, what="compiling Meltano's pins")
 
 
