@@ -24,6 +24,7 @@ from urllib3.exceptions import ReadTimeoutError
 from tap_tiktok_auth.apis.messages import Response
 from tap_tiktok_auth.errors import (
     ConfigurationError,
+    GrantRejected,
     Interrupted,
     NoAnswer,
     RateLimited,
@@ -116,6 +117,7 @@ class Client:
             TikTokAuthError: What `read` raised last, or why there is no answer.
         """
         waits, pauses = _waits(), iter([QPM_PAUSE])
+        failure: TryAgainLater | None = None
         while True:
             response = None
             self._wait(self._pacer.reserve(request.app_id))
@@ -133,8 +135,14 @@ class Client:
                     raise
                 if response is not None and response.retry_after is not None:
                     wait = max(wait, min(response.retry_after, QPM_PAUSE))
+                if response is not None and not isinstance(error, RateLimited):
+                    failure = error
                 log.warning("%s. Trying again in %.1f s.", error.cause, wait)
                 self._wait(wait)
+            except GrantRejected as refusal:
+                if failure is None:
+                    raise
+                raise _after_failure(refusal, failure) from None
 
     def send(self, request: Request) -> Response:
         """Send a request once and return the answer as it is.
@@ -210,6 +218,17 @@ class Client:
     def _wait(self, seconds: float) -> None:
         if self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):
             raise Interrupted("told to stop")
+
+
+def _after_failure(refusal: GrantRejected, failure: TryAgainLater) -> GrantRejected:
+    """Word a refusal that follows a failure of TikTok's, which may have been one halfway."""
+    told = f" with {failure.code}" if failure.code else ""
+    return GrantRejected(
+        f"{refusal.cause}; TikTok had failed{told} just before, and may have used it up then",
+        next_step=refusal.next_step,
+        code=refusal.code,
+        request_id=refusal.request_id,
+    )
 
 
 def _waits() -> Iterator[float]:

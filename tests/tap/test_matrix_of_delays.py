@@ -68,17 +68,33 @@ def test_rate_limited_refresh(bench: Bench) -> None:
     assert [again.row(api)["status"] for api in TIMED] == ["active"] * 3
 
 
+FAILED = {"code": 50000, "message": "System error", "request_id": "20261121AB"}
+KIT_FAILED = {"error": "temporarily_unavailable", "error_description": "", "log_id": "20261121AB"}
+
+
 @pytest.mark.usefixtures("waits")
 def test_service_failure_that_tiktok_tells(bench: Bench) -> None:
     """An envelope that says "later" lets a code be sent again."""
-    body = {"code": 50000, "message": "System error", "request_id": "20261121AB"}
-    kit = {"error": "temporarily_unavailable", "error_description": "", "log_id": "20261121AB"}
     for path in EXCHANGE[:2]:
-        bench.standin.fail(path, times=4, body=body)
-    bench.standin.fail(EXCHANGE[2], times=3, status=500, body=kit)
+        bench.standin.fail(path, times=4, body=FAILED)
+    bench.standin.fail(EXCHANGE[2], times=3, status=500, body=KIT_FAILED)
     run = bench.run(everyone(bench))
     assert run.code == 0
     assert sum(posts(bench).values()) == 16
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("api", APIS)
+def test_service_failure_after_the_code_was_used(bench: Bench, api: str) -> None:
+    """If TikTok fails only once it has used the code, the refusal of the next try says so."""
+    kit = api == "login_kit"
+    body, code = (KIT_FAILED, "temporarily_unavailable") if kit else (FAILED, "50000")
+    for path in EXCHANGE:
+        bench.standin.fail(path, status=500 if kit else 200, carried_out=True, body=body)
+    run = bench.run(bench.settings(bench.consented(api)))
+    assert run.code == 1
+    assert posts(bench) == {api: 2}
+    assert_line(run, api, f"had failed with {code}", f"Run: tiktok-auth login {api}")
 
 
 @pytest.mark.usefixtures("waits")
