@@ -12,6 +12,7 @@ import click
 
 from tap_tiktok_auth.cli.common import config_option, one_line_errors, open_session, tell
 from tap_tiktok_auth.cli.fields import FIELDS, variables
+from tap_tiktok_auth.cli.not_run import not_run
 from tap_tiktok_auth.cli.times import duration
 from tap_tiktok_auth.connections import DEFAULT_NAME
 from tap_tiktok_auth.errors import ConfigurationError
@@ -165,10 +166,7 @@ def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     try:
         # The person's own command, run as it was given, without a shell.
         os.execvpe(command[0], list(command), dict(environment))  # noqa: S606
-    except FileNotFoundError:
-        tell(f"no such command: {command[0]}")
-        sys.exit(127)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "its name is empty"
-        tell(f"cannot run {command[0] or 'the command'}: {why}")
-        sys.exit(126)
+        code, why = not_run(command[0], error, environment)
+        tell(why)
+        sys.exit(code)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_tiktok_auth.cli.not_run import not_run
 from tap_tiktok_auth.simulator.grants import APIS
 from tap_tiktok_auth.simulator.scenarios import KINDS, Scenario
 from tap_tiktok_auth.simulator.throttle import TIERS
@@ -208,12 +209,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         try:
             # The person's own command, run as it was given, without a shell.
             child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
-        except FileNotFoundError:
-            click.echo(f"Error: no such command: {command[0]}", err=True)
-            return 127
         except OSError as error:
-            click.echo(f"Error: cannot run {command[0]}: {error.strerror}", err=True)
-            return 126
+            code, why = not_run(command[0], error, environment)
+            click.echo(f"Error: {why}", err=True)
+            return code
         running.append(child)
         for number in early:
             child.send_signal(number)
