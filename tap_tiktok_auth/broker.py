@@ -19,6 +19,7 @@ from tap_tiktok_auth.errors import (
     StoreError,
     TikTokAuthError,
 )
+from tap_tiktok_auth.forks import Forkable
 from tap_tiktok_auth.roster import Roster
 from tap_tiktok_auth.signals import deferred
 from tap_tiktok_auth.wishes import Ask, Wishes, settle
@@ -62,7 +63,7 @@ class Held:
         return self.record.token
 
 
-class Broker:
+class Broker(Forkable):
     """Keeps the tokens of connections fresh.
 
     Args:
@@ -88,6 +89,11 @@ class Broker:
         self._wishes = Wishes(store, self.roster, config.refresh_margin)
         self._flight: SingleFlight | None = None
         self._looked_at = -math.inf
+        self._lock = threading.Lock()
+        self.follow_forks()
+
+    def after_fork_in_child(self) -> None:
+        """Have a lock that no thread of the parent holds."""
         self._lock = threading.Lock()
 
     @property

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import backoff
 import requests
 from requests.utils import get_environ_proxies
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import LocationValueError, ReadTimeoutError
 
 from tap_tiktok_auth.apis.messages import Response
 from tap_tiktok_auth.errors import (
@@ -30,6 +30,7 @@ from tap_tiktok_auth.errors import (
     RateLimited,
     TryAgainLater,
 )
+from tap_tiktok_auth.forks import Forkable
 from tap_tiktok_auth.pacing import Pacer
 from tap_tiktok_auth.transport import Watchdog, WatchedAdapter, no_answer, unreachable
 from tap_tiktok_auth.version import VERSION
@@ -64,7 +65,7 @@ _HEADERS = {
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-class Client:
+class Client(Forkable):
     """Sends requests to TikTok, at the right pace, and again when that is safe.
 
     Args:
@@ -87,14 +88,14 @@ class Client:
         self.timeout = timeout
         self._clock = clock
         self._stop = stop or threading.Event()
-        self._pacer = Pacer(requests_per_second)
+        self._requests_per_second = requests_per_second
         self._connections = connections
-        self._process = os.getpid()
-        self._open_transports()
+        self._begin()
         self._certificates = next(
             (os.environ[name] for name in _CA_VARIABLES if os.environ.get(name)), True
         )
         self._proxies: dict[str, dict[str, str]] = {}
+        self.follow_forks()
 
     def fetch(
         self,
@@ -140,7 +141,7 @@ class Client:
                 log.warning("%s. Trying again in %.1f s.", error.cause, wait)
                 self._wait(wait)
             except GrantRejected as refusal:
-                if failure is None:
+                if failure is None or not request.spends:
                     raise
                 raise _after_failure(refusal, failure) from None
 
@@ -152,10 +153,6 @@ class Client:
             NoAnswer: It left, and no complete answer came back.
             ConfigurationError: It cannot be sent as it is.
         """
-        if self._process != os.getpid():
-            # A forked child has no watchdog, and must not read the answers to its parent.
-            self._process = os.getpid()
-            self._open_transports()
         adapter = self._spending if request.spends else self._reading
         sent_at = self._clock()
         with adapter.watching(self.timeout) as watch:
@@ -172,7 +169,7 @@ class Client:
                 if watch.left:
                     late = watch.late or _is_timeout(error)
                     raise no_answer(request, late=late) from None
-                if isinstance(error, OSError) and not isinstance(
+                if isinstance(error, OSError | LocationValueError) and not isinstance(
                     error, requests.exceptions.InvalidHeader
                 ):
                     raise unreachable(request, error) from None
@@ -196,7 +193,12 @@ class Client:
         self._reading.close()
         self._spending.close()
 
-    def _open_transports(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Begin anew: a child has no watchdog, and must not read the answers to its parent."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pacer = Pacer(self._requests_per_second)
         watchdog = Watchdog()
         self._reading = WatchedAdapter(self._connections, watchdog)
         # A connection that the other side closed while it was idle fails only after the request

@@ -43,20 +43,24 @@ def tiktok_auth() -> None:
 
 def _fresh_token(name: str) -> str | None:
     """Return the connection's access token if it is fresh and settled in the store, else None."""
-    try:
-        from tap_tiktok_auth.configuration import parse  # noqa: PLC0415
-        from tap_tiktok_auth.session import session  # noqa: PLC0415
-        from tap_tiktok_auth.setting_values import from_environment  # noqa: PLC0415
-        from tap_tiktok_auth.store import is_postgres  # noqa: PLC0415
+    from tap_tiktok_auth.configuration import parse  # noqa: PLC0415
+    from tap_tiktok_auth.errors import StoreError  # noqa: PLC0415
+    from tap_tiktok_auth.session import session  # noqa: PLC0415
+    from tap_tiktok_auth.setting_values import from_environment  # noqa: PLC0415
 
-        config = parse(from_environment(os.environ))
-        if is_postgres(config.token_store):
-            return None  # lest a server that does not answer be waited for twice
-        with session(config) as broker:
-            record = broker.store.read(name)
+    try:
+        with session(parse(from_environment(os.environ))) as broker:
+            try:
+                record = broker.store.read(name)
+            except StoreError as error:
+                raise error.of(name) from None
             if record is None or record.token is None or record.attempt is not None:
                 return None
             step = broker.outlook(broker.connection(name), record)
+    except StoreError as error:
+        from tap_tiktok_auth.cli.common import fail  # noqa: PLC0415
+
+        fail(error)  # now: whoever waited for a store need not wait for it once more
     except Exception:  # noqa: BLE001  (the usual way comes upon it too, and tells it well)
         return None
     return record.token.access_token if step.action == "use" and step.error is None else None
@@ -66,8 +70,10 @@ def _say(token: str) -> int:
     """Print the answer; return the exit code."""
     try:
         print(token, flush=True)  # noqa: T201
-    except BrokenPipeError:
-        # Nobody reads it, and Python would complain about that once more at its end.
+    except OSError as error:
+        # Python would complain about what it could not write once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            print(f"tiktok-auth: cannot print the token: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import Interrupted, StoreError, TryAgainLater
+from tap_tiktok_auth.forks import Forkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ GRACE = 60.0
 RECENT = GRACE / 2
 
 
-class Leases:
+class Leases(Forkable):
     """The leases that this process holds.
 
     Args:
@@ -33,28 +34,23 @@ class Leases:
         request_timeout: Seconds that one request may take.
     """
 
+    _held: dict[str, str]
+    _renewed_at: dict[str, _Moment]
+    _heart: threading.Thread | None
+
     def __init__(self, store: Store, request_timeout: float) -> None:
         self.ttl = request_timeout + GRACE
         self._store = store
-        self._held: dict[str, str] = {}
-        self._renewed_at: dict[str, _Moment] = {}
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._heart: threading.Thread | None = None
-        self._process = os.getpid()
-        self._here = _this_process()
+        self._begin()
+        self.follow_forks()
 
     def new_holder(self) -> str:
         """Return a name for the holder of one lease, of which this process can be told again."""
-        if self._process != os.getpid():
-            self._forget_parent()
         return f"{self._here}:{uuid.uuid4().hex}"
 
     @contextmanager
     def kept(self, name: str, holder: str) -> Iterator[None]:
         """Renew the lease of a connection from time to time during the block."""
-        if self._process != os.getpid():
-            self._forget_parent()
         with self._lock:
             self._held[holder] = name
             self._renewed_at[holder] = _Moment()
@@ -83,11 +79,13 @@ class Leases:
             raise TryAgainLater("another process took over", next_step="Run again.")
         self._renewed_at[holder] = now
 
-    def _forget_parent(self) -> None:
-        """Begin without leases in a forked child, which has neither its parent's nor the thread."""
+    def after_fork_in_child(self) -> None:
+        """Begin anew: the child has neither its parent's leases nor the thread that keeps them."""
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock, self._wake = threading.Lock(), threading.Event()
         self._held, self._renewed_at, self._heart = {}, {}, None
-        self._process = os.getpid()
         self._here = _this_process()
 
     def _beat(self) -> None:

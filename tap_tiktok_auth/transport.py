@@ -47,8 +47,14 @@ class Watch:
         self._lock = threading.Lock()
 
     def leaves_by(self, way: socket.socket | None) -> None:
-        """Note that the request leaves now by the socket *way*."""
+        """Note that the request leaves now by the socket *way*.
+
+        Raises:
+            TimeoutError: Its time was over before that, so it stays here.
+        """
         with self._lock:
+            if self.late:
+                raise TimeoutError
             self.left = True
             self._socket = way
 

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -77,7 +77,7 @@ def one_line_errors(command: C) -> C:
     return run  # type: ignore[return-value]
 
 
-def fail(error: TikTokAuthError) -> None:
+def fail(error: TikTokAuthError) -> NoReturn:
     """Print an error as one line on stderr and exit."""
     tell(str(error))
     sys.exit(exit_code(error))

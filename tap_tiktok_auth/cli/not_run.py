@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ def not_run(
         environment: The variables that it was to have; its PATH is where it was looked for.
     """
     # Python says "denied" of a name that is nowhere if PATH has a folder that may not be entered.
-    nowhere = "/" not in command and shutil.which(command, path=environment.get("PATH")) is None
+    path = environment.get("PATH")
+    nowhere = "/" not in command and shutil.which(command, mode=os.F_OK, path=path) is None
     if isinstance(error, FileNotFoundError) or (isinstance(error, PermissionError) and nowhere):
         return 127, f"no such command: {command}"
     why = error.strerror if isinstance(error, OSError) else "its name is empty"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from tap_tiktok_auth.errors import StoreUnavailable
+from tap_tiktok_auth.forks import Forkable
 from tap_tiktok_auth.store import postgres_address, postgres_errors, schema
 from tap_tiktok_auth.store.database import Database
 from tap_tiktok_auth.store.server_clock import ServerClock
@@ -49,7 +49,7 @@ _WRITE = (
 _TABLES = ("connections", "pending_logins", "advertisers", "events", "meta")
 
 
-class Postgres(Database):
+class Postgres(Database, Forkable):
     """A schema of its own in a PostgreSQL database, created and migrated.
 
     Args:
@@ -72,12 +72,13 @@ class Postgres(Database):
         self._clock = ServerClock()
         self._abandoned: list[object] = []
         self._closed = False
-        self._start_afresh()
+        self._begin_without_connections()
         try:
             self._prepare()
         except BaseException:
             self.close()
             raise
+        self.follow_forks()
 
     @property
     def location(self) -> str:
@@ -99,6 +100,7 @@ class Postgres(Database):
             yield cursor
 
     def close(self) -> None:
+        self.leave_forks()
         self._closed = True
         self._drop_idle()
 
@@ -106,8 +108,6 @@ class Postgres(Database):
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[_Cursor]:
-        if self._process != os.getpid():
-            self._start_afresh()
         with self._turns:
             connection = self._begin(begin)
             try:
@@ -170,16 +170,18 @@ class Postgres(Database):
             while True:
                 self._idle.pop().close()
 
-    def _start_afresh(self) -> None:
-        """Begin without connections, at first and in a forked child.
+    def after_fork_in_child(self) -> None:
+        """Begin without connections.
 
         A child must not use its parent's connections, nor close them: the server would take its
         farewell for the parent's.
         """
-        self._abandoned += getattr(self, "_idle", ())
+        self._abandoned += self._idle
+        self._begin_without_connections()
+
+    def _begin_without_connections(self) -> None:
         self._idle: deque[Connection] = deque()
         self._turns = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        self._process = os.getpid()
 
     def _failed(self, error: psycopg.Error, connection: Connection) -> Exception:
         user = "" if connection.closed else connection.info.user

@@ -86,11 +86,13 @@ class SqlStore(Store):
         if row is not None and current not in free:
             return Claim("busy", self._opened(row), current)
         with self._database.writing() as cursor:
-            key = self._lock(cursor, name)
+            key, locked = self._lock(cursor, name)
             row, current = self._held(cursor, name)
             record = None if row is None else self._opened(row)
             if current not in free:
                 return Claim("busy", record, current)
+            if record is not None and not locked:  # another process inserted it in between
+                return Claim("busy", record)
             prepared = prepare(record)
             if prepared is None:
                 return Claim("declined", record)
@@ -126,7 +128,8 @@ class SqlStore(Store):
         sighting: Sighting | None = None,
     ) -> bool:
         with self._database.writing() as cursor:
-            columns = self._sealed(record, self._lock(cursor, record.name))
+            key, _ = self._lock(cursor, record.name)
+            columns = self._sealed(record, key)
             row, current = connections.select(cursor, record.name)[:2]
             generation = 0 if row is None else row[rows.COLUMNS.index("generation")]
             next_tokens = generation == record.generation - 1
@@ -192,7 +195,7 @@ class SqlStore(Store):
 
     def begin_login(self, state: str, login: PendingLogin) -> None:
         with self._database.writing() as cursor:
-            key = self._lock(cursor, login.connection)
+            key, _ = self._lock(cursor, login.connection)
             logins.begin(cursor, self.cipher, key, self.digest(state), login)
 
     def take_login(self, state: str, max_age: float) -> PendingLogin | None:
@@ -253,14 +256,15 @@ class SqlStore(Store):
                 next_step="Copy into a new, empty store.",
             )
 
-    def _lock(self, cursor: Cursor, name: str) -> str:
-        """Lock a connection's row, if there is one, and return the key to seal it with.
+    def _lock(self, cursor: Cursor, name: str) -> tuple[str, bool]:
+        """Lock a connection's row; return the key to seal it with, and whether there is one.
 
         The lock comes first: a change of the store's key keeps all writers of connections out, so
         whoever has passed here sees the key that stays until the end of the transaction.
         """
         cursor.execute("UPDATE connections SET name = name WHERE name = ?", (name,))
-        return self._keys.sealing_key(cursor)
+        locked = cursor.rowcount == 1
+        return self._keys.sealing_key(cursor), locked
 
     def _held(self, cursor: Cursor, name: str) -> tuple[tuple[Any, ...] | None, str | None]:
         """Return a connection's row, and who holds its lease at this moment."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
+from tap_tiktok_auth.forks import Forkable
 from tap_tiktok_auth.store import files, schema
 from tap_tiktok_auth.store.database import Database
 
@@ -33,7 +33,7 @@ def default_path() -> Path:
     return files.absolute(folder, "token_store") / "tokens.db"
 
 
-class SQLite(Database):
+class SQLite(Database, Forkable):
     """A SQLite file, opened and migrated.
 
     Args:
@@ -57,20 +57,20 @@ class SQLite(Database):
         self.path = path
         self._clock = clock
         self._busy_timeout = busy_timeout
-        self._abandoned: list[sqlite3.Connection] = []
         files.private_folder(path.parent)
         if not files.exists(path):
             files.create_once(path, b"")
         files.refuse_if_shared(path, "the token store")
         # Threads take turns here, which is fairer and faster than SQLite's own waiting.
         self._turn = threading.RLock()
-        self._process = os.getpid()
+        self._open = True
         self._connect()
         try:
             self._prepare()
         except BaseException:
             self._connection.close()
             raise
+        self.follow_forks()
 
     @property
     def location(self) -> str:
@@ -99,8 +99,25 @@ class SQLite(Database):
                 raise
 
     def close(self) -> None:
+        self.leave_forks()
         with self._turn:
             self._connection.close()
+
+    def before_fork(self) -> None:
+        """Close the file, which SQLite forbids to carry over a fork; it is opened again at need.
+
+        Closing it in the child would be too late: what SQLite remembers of its locks is in the
+        child's memory by then, and the child has not got the locks.
+        """
+        self._turn.acquire()
+        self._connection.close()
+        self._open = False
+
+    def after_fork_in_parent(self) -> None:
+        self._turn.release()
+
+    def after_fork_in_child(self) -> None:
+        self._turn = threading.RLock()
 
     def _connect(self) -> None:
         with self._translated():
@@ -117,18 +134,14 @@ class SQLite(Database):
             except BaseException:
                 connection.close()
                 raise
-            self._connection = connection
+            self._connection, self._open = connection, True
 
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
-        if self._process != os.getpid():
-            # SQLite forbids a forked child to use its parent's connection, or to close it.
-            self._abandoned.append(self._connection)
-            self._turn = threading.RLock()
-            self._process = os.getpid()
-            self._connect()
         with self._turn, self._translated():
-            if self._file != self._in_place() and not self._connection.in_transaction:
+            if not self._open or (
+                self._file != self._in_place() and not self._connection.in_transaction
+            ):
                 self._reopen()
             cursor = self._connection.cursor()
             try:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tap_tiktok_auth.simulator import Simulator
 
 _RUN = """
@@ -91,3 +93,34 @@ def test_all_else_goes_the_usual_way(settings: dict[str, Any]) -> None:
     _, ended, said = _ask({**settings, "refresh_margin": "soon"}, "token", "default")
     assert ended[0] == "1"
     assert "REFRESH_MARGIN must be a whole number" in said
+
+
+@pytest.mark.usefixtures("tiktok_simulator")
+def test_a_full_disk_is_told_in_one_line(settings: dict[str, Any]) -> None:
+    """An answer that cannot be printed is one line on stderr, without the token."""
+    token, _, _ = _ask(settings, "token", "default")
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-c", _RUN, "token", "default"],
+            env={**os.environ, **_variables(settings)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.stderr == "tiktok-auth: cannot print the token: No space left on device\n1\n"
+    assert token.strip() not in done.stderr
+
+
+@pytest.mark.usefixtures("tiktok_simulator")
+def test_a_store_in_trouble_is_told_as_usual(settings: dict[str, Any], tmp_path: Path) -> None:
+    """A store that cannot be used ends the command at once, with the usual line and code."""
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database " * 1_000)
+    broken.chmod(0o600)
+    settings = {**settings, "token_store": f"sqlite:///{broken}"}
+    _, fast, said = _ask(settings, "token", "default")
+    _, usual, said_usually = _ask(settings, "token", "default", "--min-lifetime", "0")
+    assert fast[0] == usual[0] == "1"
+    assert said.splitlines()[0] == said_usually.splitlines()[0]
+    assert "is damaged or no SQLite file" in said

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_tiktok_auth.cli.not_run import not_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -25,6 +29,14 @@ def test_it_is_told_as_by_a_shell(
 ) -> None:
     """A name that is nowhere is not found, even if Python says that it is denied."""
     assert not_run(command, error, {"PATH": "/bin:/usr/bin"}) == (code, why)
+
+
+def test_a_file_without_the_right_to_run_is_there(tmp_path: Path) -> None:
+    """A file of that name that may not be run is not told as missing."""
+    (tmp_path / "mytool").touch(mode=0o644)
+    error = PermissionError(13, "Permission denied")
+    told = not_run("mytool", error, {"PATH": str(tmp_path)})
+    assert told == (126, "cannot run mytool: Permission denied")
 
 
 @pytest.mark.parametrize("command", ["no-such-command", "/"])

@@ -10,15 +10,14 @@ import pytest
 from urllib3.util import connection as urllib3_connection
 
 from tap_tiktok_auth.client import Client
-from tap_tiktok_auth.errors import (
-    NoAnswer,
-    Unreachable,
-)
+from tap_tiktok_auth.errors import GrantRejected, NoAnswer, TryAgainLater, Unreachable
+from tap_tiktok_auth.transport import Watch
 from tests.client.calls import TOKEN, answer, assert_silent, at, body_of, drop, free_port, request
 from tests.client.servers import RawServer, read_request, serving
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Response
+    from tests.standin.server import StandIn
 
 
 @pytest.mark.parametrize("spends", [False, True])
@@ -217,3 +216,32 @@ def test_a_plain_proxy_that_drops_the_request(
         with pytest.raises(NoAnswer):
             client.fetch(request("http://business.example/x/", spends=True), body_of)
         assert proxy.accepted == 1
+
+
+def test_what_is_late_before_it_leaves_stays_here() -> None:
+    """A request whose time was over while its host was looked up or connected to is not sent."""
+    watch = Watch()
+    watch.cut_off()
+    with pytest.raises(TimeoutError):
+        watch.leaves_by(None)
+    assert not watch.left
+
+
+@pytest.mark.usefixtures("waits")
+def test_only_what_spends_may_have_been_used_up(client: Client, standin: StandIn) -> None:
+    """A refusal after a failure of TikTok's is doubtful only if a credential was at stake."""
+    failure = TryAgainLater("TikTok failed", code="50000")
+
+    def told(*, spends: bool) -> str:
+        answers = iter([failure, GrantRejected("TikTok refuses")])
+
+        def read(response: Response) -> None:
+            del response
+            raise next(answers)
+
+        with pytest.raises(GrantRejected) as caught:
+            client.fetch(request(f"{standin.url}/x/", spends=spends), read)
+        return caught.value.cause
+
+    assert told(spends=False) == "TikTok refuses"
+    assert "had failed with 50000 just before" in told(spends=True)

@@ -18,15 +18,17 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.store import is_postgres, open_store
 from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keyring import Keyring
 from tap_tiktok_auth.store.postgres import MOST_CONNECTIONS, Postgres
 from tests.postgres_server import PASSWORD
 from tests.store.backends import PostgresBackend
 from tests.store.forks import forked
-from tests.store.samples import renewed, stored
+from tests.store.samples import full_record, renewed, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tap_tiktok_auth.store.database import Cursor
     from tests.postgres_server import PostgresServer
 
 from tests.store.expect import one_line
@@ -235,3 +237,20 @@ def test_a_malformed_address_is_not_shown(url: str) -> None:
         open_store(url, new_key())
     assert "SECRET" not in str(caught.value)
     assert "host/db" not in str(caught.value)
+
+
+def test_a_row_that_appears_during_a_claim_has_one_holder(
+    place: PostgresBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finds a row that it has not locked, because it came just now, looks again."""
+    store, other = place.open(), place.open()
+    opened = Keyring.sealing_key
+
+    def sealing_key(keys: Keyring, cursor: Cursor) -> str:
+        monkeypatch.undo()
+        assert other.commit(full_record(attempt=None, failure=None), None)
+        return opened(keys, cursor)
+
+    monkeypatch.setattr(Keyring, "sealing_key", sealing_key)
+    assert store.claim("acme", "one", 90.0, lambda record: record).outcome == "busy"
+    assert store.claim("acme", "one", 90.0, lambda record: record).outcome == "held"
