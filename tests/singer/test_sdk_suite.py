@@ -64,6 +64,9 @@ _Suite = get_tap_test_class(
 )
 
 
+# The SDK warns of an attribute that is null in all records, as that of a last error is. It keeps
+# the values of the first attribute that it looks at for all others: the order decides if it warns.
+@pytest.mark.filterwarnings("ignore:No records were available to test")
 class TestTapTikTokAuth(_Suite):  # type: ignore[misc,valid-type]  # made by the SDK's factory
     """The SDK's tests of the tap, of each stream and of each attribute."""
 
