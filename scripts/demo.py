@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -105,8 +104,6 @@ def demonstrate() -> Outcome:
 def make_project() -> None:
     """Make a Meltano project of its own, so that a developer's `.env` plays no part."""
     PROJECT.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(PROJECT / "output", ignore_errors=True)
-    (PROJECT / "output").mkdir()
     text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
     (PROJECT / "meltano.yml").write_text(text.replace("-e .[", "-e ../..["), encoding="utf-8")
 

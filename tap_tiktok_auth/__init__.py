@@ -18,11 +18,11 @@ __all__ = ["TikTokAuthError", "TikTokAuthenticator", "__version__"]
 def __getattr__(name: str) -> object:
     """Import public names when they are used, so that importing the package costs nothing."""
     if name == "TikTokAuthenticator":
-        from tap_tiktok_auth.authenticator import TikTokAuthenticator  # noqa: PLC0415
+        from tap_tiktok_auth.authenticator import TikTokAuthenticator  # noqa: PLC0415  (when used)
 
         return TikTokAuthenticator
     if name == "TikTokAuthError":
-        from tap_tiktok_auth.errors import TikTokAuthError  # noqa: PLC0415
+        from tap_tiktok_auth.errors import TikTokAuthError  # noqa: PLC0415  (when used)
 
         return TikTokAuthError
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

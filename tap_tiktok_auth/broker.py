@@ -1,8 +1,7 @@
 """One question, "a fresh token for this connection, please", and what it takes to answer it.
 
-The broker carries out what `lifecycle` decides: it takes the lease, sends the request, commits
-the answer before anyone sees it, and remembers what failed. It knows neither Singer nor a
-terminal.
+The broker answers from the store if it can; else it takes in what earlier processes could not
+store, and has `single_flight` renew the token. It knows neither Singer nor a terminal.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,6 +44,19 @@ def _ask(settings: dict[str, Any], *arguments: str) -> tuple[str, list[str], str
     return done.stdout, done.stderr.splitlines()[-1].split(), done.stderr
 
 
+def _print_into(stdout: int | IO[str], settings: dict[str, Any]) -> str:
+    """Have the token printed somewhere; return what was told, and the exit code, on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, "token", "default"],
+        env={**os.environ, **_variables(settings)},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.stderr
+
+
 @pytest.fixture
 def settings(tiktok_connection: dict[str, Any]) -> dict[str, Any]:
     """A connection whose code was not exchanged yet."""
@@ -71,16 +84,9 @@ def test_nobody_reads_the_token(settings: dict[str, Any]) -> None:
     _ask(settings, "token", "default")
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN, "token", "default"],
-        env={**os.environ, **_variables(settings)},
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    said = _print_into(writing, settings)
     os.close(writing)
-    assert done.stderr == "1\n"
+    assert said == "1\n"
 
 
 @pytest.mark.usefixtures("tiktok_simulator")
@@ -100,16 +106,9 @@ def test_a_full_disk_is_told_in_one_line(settings: dict[str, Any]) -> None:
     """An answer that cannot be printed is one line on stderr, without the token."""
     token, _, _ = _ask(settings, "token", "default")
     with open("/dev/full", "w") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN, "token", "default"],
-            env={**os.environ, **_variables(settings)},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    assert done.stderr == "tiktok-auth: cannot print the token: No space left on device\n1\n"
-    assert token.strip() not in done.stderr
+        said = _print_into(full, settings)
+    assert said == "tiktok-auth: cannot print the token: No space left on device\n1\n"
+    assert token.strip() not in said
 
 
 @pytest.mark.usefixtures("tiktok_simulator")
