@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.tokens import Token
     from tap_tiktok_auth.wishes import Outcome
 
-#: Seconds between two looks for tokens that earlier processes could not store.
-LOOK_EVERY = 1.0
+
+#: Seconds between two tries to deliver an answer that the store did not take.
+DELIVER_EVERY = 5.0
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,14 @@ class Broker(Forkable):
         self._wishes = Wishes(store, self.roster, config.refresh_margin)
         self._flight: SingleFlight | None = None
         self._looked_at = -math.inf
-        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._delivery: threading.Thread | None = None
+        self._lock, self._looking = threading.Lock(), threading.Lock()
         self.follow_forks()
 
     def after_fork_in_child(self) -> None:
-        """Have a lock that no thread of the parent holds."""
-        self._lock = threading.Lock()
+        """Have locks that no thread of the parent holds."""
+        self._lock, self._looking = threading.Lock(), threading.Lock()
 
     @property
     def client(self) -> Client:
@@ -104,7 +108,11 @@ class Broker(Forkable):
             return self._client
 
     def close(self) -> None:
-        """Close the connections to TikTok, if there are any."""
+        """Close the connections to TikTok, and store what the store did not take before."""
+        self._closed.set()
+        if self._delivery is not None and not self.stop.is_set():
+            with suppress(TikTokAuthError):
+                self.take_in()
         if self._client is not None:
             self._client.close()
 
@@ -142,7 +150,9 @@ class Broker(Forkable):
         *,
         min_lifetime: float = 0.0,
         force: bool = False,
+        since: float | None = None,
         recheck: bool = False,
+        settle: bool = False,
     ) -> Held:
         """Return a fresh token of a connection, renewing or exchanging only if it must.
 
@@ -152,13 +162,18 @@ class Broker(Forkable):
             connection: The connection.
             min_lifetime: Seconds for which the token must work at least.
             force: Refresh even a fresh token.
+            since: With *force*, a token that was asked for after this time will do.
+            settle: If TikTok left a request unanswered, ask again, even while the token is fresh.
             recheck: Return also a token that TikTok refused before and that nothing can renew,
                 because TikTok is asked about it next.
 
         Raises:
             TikTokAuthError: There is no token that works; the error names the connection.
         """
-        return self._held(connection, Ask(min_lifetime=min_lifetime, force=force, recheck=recheck))
+        ask = Ask(
+            min_lifetime=min_lifetime, force=force, since=since, recheck=recheck, settle=settle
+        )
+        return self._held(connection, ask)
 
     def start(self, connection: Connection, *, remember: Connection | None = None) -> Held:
         """Start a new chain from the connection's seed, because a person logged in.
@@ -181,7 +196,7 @@ class Broker(Forkable):
             outcome = self._obtain(connection, ask)
         except TikTokAuthError as error:
             if isinstance(error, StoreError):
-                self._looked_at = -math.inf
+                self._deliver_later()
             raise error.of(connection.name) from None
         record = outcome.record
         if record.token is not None:
@@ -194,7 +209,8 @@ class Broker(Forkable):
     def _obtain(self, connection: Connection, ask: Ask) -> Outcome:
         record = self.store.read(connection.name)
         ask, step = self._question(connection, record, ask)
-        if (step.action != "use" or step.error or _is_unsettled(record)) and self._recover():
+        if step.action != "use" or step.error or _is_unsettled(record):
+            self.take_in()
             record = self.store.read(connection.name)
             ask, step = self._question(connection, record, ask)
         if not step.spends:
@@ -207,19 +223,67 @@ class Broker(Forkable):
         ask = replace(ask, seen=record.generation if record else 0)
         return ask, lifecycle.next_step(record, self._wishes.of(connection, record, ask))
 
-    def _recover(self) -> int:
-        """Take in tokens that earlier processes could not store; return how many.
+    def take_in(self, name: str | None = None) -> None:
+        """Take in what earlier processes could not store, before anything is sent.
 
-        Asked for whenever the stored token is not simply used: another machine may have tried it
-        in vain since, or a backup of the store may have been restored. One look serves all who ask
-        at about the same time, unless the store failed this process meanwhile.
+        Asked for whenever the stored token is not simply used. Who comes while another thread
+        looks waits, and is served by a look that began after that.
+
+        Args:
+            name: A connection that nobody holds the lease of: what a paused process has left of
+                it is taken in, too.
+
+        Raises:
+            StoreError: The store does not answer.
         """
-        if time.monotonic() < self._looked_at + LOOK_EVERY:
-            return 0
-        self._looked_at = time.monotonic()
-        from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (not for a fresh token)
+        asked = time.monotonic()
+        with self._looking:
+            if name is None and self._looked_at >= asked:
+                return
+            began = time.monotonic()
+            from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (not for a fresh token)
 
-        return recovery.take_in(self.store)
+            recovery.take_in(self.store, self.end, name=name)
+            self._looked_at = began
+
+    def _deliver_later(self) -> None:
+        """Store what is left in files as soon as the store is back: no other machine can."""
+        with self._lock:
+            if self._closed.is_set() or (self._delivery and self._delivery.is_alive()):
+                return
+            self._delivery = threading.Thread(
+                target=self._deliver, name="tiktok-auth recovery", daemon=True
+            )
+            self._delivery.start()
+
+    def _deliver(self) -> None:
+        while not self._closed.wait(DELIVER_EVERY):
+            with suppress(TikTokAuthError):
+                self.take_in()
+                return
+
+    def end(self, record: Record) -> None:
+        """Revoke a token that TikTok gave while a person revoked its connection.
+
+        Raises:
+            TikTokAuthError: TikTok could not be told.
+        """
+        self.revoke_at_tiktok(self.roster.connection(record.name), record)
+
+    def revoke_at_tiktok(self, connection: Connection, record: Record) -> None:
+        """Have TikTok end the token of a record.
+
+        Raises:
+            TikTokAuthError: The record has none, or TikTok refuses.
+        """
+        from tap_tiktok_auth.apis.base import need_app  # noqa: PLC0415  (not for a fresh token)
+
+        if record.token is None:
+            raise AuthorizationRequired("it has no token to revoke")
+        owner = replace(connection, api=record.api, app=self.roster.app(connection, record))
+        api = self.api(owner)
+        request = api.revoke(need_app(owner), record.token.access_token)
+        self.client.fetch(request, api.read_revoked)
 
     def _renewals(self) -> SingleFlight:
         # Not for a token that is fresh in the store: that answer comes without these imports.
@@ -227,28 +291,27 @@ class Broker(Forkable):
 
         with self._lock:
             if self._flight is None:
-                self._flight = SingleFlight(
-                    self.config.request_timeout,
-                    self.store,
-                    self.roster,
-                    self._wishes,
-                    api=self.api,
-                    client=lambda: self.client,
-                    stop=self.stop,
-                )
+                self._flight = SingleFlight(self, self._wishes)
             return self._flight
 
     # Ending
 
     def forget(self, name: str) -> bool:
-        """Remove a connection from the store once nobody renews it; False if there is none.
+        """Remove a connection, and its recovery files, once nobody renews it.
+
+        Returns:
+            Whether there was one.
 
         Raises:
             TikTokAuthError: Another process renews it for long, or the store fails.
         """
         try:
             with deferred(self.stop):
-                return self._renewals().forget(name)
+                from tap_tiktok_auth.store import recovery  # noqa: PLC0415
+
+                there = self._renewals().forget(name)
+                recovery.forget(self.store, name)
+                return there
         except TikTokAuthError as error:
             raise error.of(name) from None
 

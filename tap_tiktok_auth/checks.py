@@ -55,6 +55,7 @@ def check_all(
     *,
     verify: bool = True,
     force: bool = False,
+    since: float | None = None,
     done: Callable[[Report], None] | None = None,
 ) -> list[Report]:
     """Have a fresh token for each connection, several at a time.
@@ -66,6 +67,7 @@ def check_all(
         connections: The connections.
         verify: Whether to ask TikTok about each token.
         force: Whether to refresh even fresh tokens.
+        since: With *force*: tokens that were asked for after this time will do.
         done: Called after each connection, for progress; in the calling thread.
 
     Returns:
@@ -73,7 +75,7 @@ def check_all(
     """
 
     def one(connection: Connection) -> Report:
-        return check(broker, connection, verify=verify, force=force)
+        return check(broker, connection, verify=verify, force=force, since=since)
 
     wanted = list(connections)
     if not wanted:
@@ -89,7 +91,12 @@ def check_all(
 
 
 def check(
-    broker: Broker, connection: Connection, *, verify: bool = True, force: bool = False
+    broker: Broker,
+    connection: Connection,
+    *,
+    verify: bool = True,
+    force: bool = False,
+    since: float | None = None,
 ) -> Report:
     """Have a fresh token for one connection, and let TikTok confirm it.
 
@@ -97,7 +104,7 @@ def check(
         The report; it has the error if there is one.
     """
     try:
-        held = broker.obtain(connection, force=force, recheck=verify)
+        held = broker.obtain(connection, force=force, since=since, recheck=verify, settle=True)
     except TikTokAuthError as error:
         return _failed(broker, connection, error)
     warnings = () if held.warning is None else (held.warning.of(connection.name),)
@@ -179,7 +186,7 @@ def _failed(broker: Broker, connection: Connection, error: TikTokAuthError) -> R
                 names, record, before=broker.store.fingerprint(token), error=error
             )
             if record != before:
-                broker.store.amend(record, ("status", "failure"), events=events)
+                broker.store.amend(record, ("status", "failure", "request_id"), events=events)
     except StoreError as failed:
         log.debug("%s", failed)
     return Report(

@@ -5,6 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
+
+#: When this process began its work, by the steady clock; None in a host program.
+begun: float | None = None
 
 
 def tap() -> None:
@@ -29,6 +33,8 @@ def tiktok_auth() -> None:
     store has the answer; all else goes the usual way, which does and says all that is to be done
     and said.
     """
+    global begun  # noqa: PLW0603  (there is one process)
+    begun = time.monotonic()
     try:
         match sys.argv[1:]:
             case ["token", name] if not name.startswith("-"):

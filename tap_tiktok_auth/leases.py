@@ -166,30 +166,32 @@ class Patience:
     """Waiting for the holder of a lease.
 
     Args:
-        seconds: How long in all.
         stop: Ends the wait when the process was told to stop.
     """
 
     _FIRST, _LONGEST = 0.02, 0.25
 
-    def __init__(self, seconds: float, stop: threading.Event) -> None:
-        self._left = seconds
+    def __init__(self, stop: threading.Event) -> None:
+        self._waited = 0.0
         self._stop = stop
         self._next = self._FIRST
 
-    def wait(self) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait a little, longer each time.
 
+        Args:
+            seconds: How long to wait in all.
+
         Returns:
-            Whether there is patience left.
+            Whether there was patience left.
 
         Raises:
             Interrupted: The process was told to stop.
         """
-        if self._left <= 0:
+        if self._waited >= seconds:
             return False
         if self._stop.wait(self._next):
             raise Interrupted("told to stop")
-        self._left -= self._next
+        self._waited += self._next
         self._next = min(self._next * 1.5, self._LONGEST)
         return True

@@ -36,6 +36,7 @@ class Wish:
         margin: Refresh when less than this many seconds is left.
         min_lifetime: The token must work for at least this many seconds.
         force: Refresh even a fresh token, and try a refused credential again.
+        settle: Ask again if TikTok left a refresh unanswered, even while the token is fresh.
         recheck: TikTok is asked about the token next, so one that it refused before will do.
         new_chain: Start from the seed whatever is stored.
         seed_kind: The kind of the configured seed, if there is one.
@@ -48,6 +49,7 @@ class Wish:
     margin: float
     min_lifetime: float = 0.0
     force: bool = False
+    settle: bool = False
     recheck: bool = False
     new_chain: bool = False
     seed_kind: SeedKind | None = None
@@ -160,7 +162,7 @@ def _continue(record: Record, token: Token, wish: Wish) -> Step:
     refused = record.status == "reauthorization_required" and not token.refreshable
     if refused and not wish.recheck and wish.seed_kind != "client_credentials":
         return Step("stop", _ended(record, token))
-    if not needs_renewal(token, wish):
+    if not needs_renewal(token, wish) and not (wish.settle and _is_open(record, wish)):
         return Step("use")
     expired = token.state(wish.now, wish.margin) == "expired"
     if wish.seed_kind == "client_credentials":
@@ -173,6 +175,14 @@ def _continue(record: Record, token: Token, wish: Wish) -> Step:
         error = _remembered(record, "TikTok refused the refresh token")
         return Step("stop" if expired else "use", error)
     return Step("refresh")
+
+
+def _is_open(record: Record, wish: Wish) -> bool:
+    """Whether it is not known what became of the last refresh."""
+    attempt = record.attempt
+    return (
+        attempt is not None and attempt.outcome != "refused" and attempt.key == wish.refresh_attempt
+    )
 
 
 def _was_refused(attempt: Attempt | None, key: str | None) -> bool:
@@ -198,7 +208,7 @@ def _replaced_seed() -> ConfigurationError:
 
 
 def _ended(record: Record, token: Token) -> AuthorizationRequired:
-    if record.failure is not None:
+    if record.failure is not None and record.status == "reauthorization_required":
         return _remembered(record, "TikTok refuses the token")
     if token.long_term:
         cause = "its token was revoked, or access was withdrawn"

@@ -89,6 +89,9 @@ def after_refusal(
     if isinstance(error, Interrupted):
         return record, ()
     renewal = is_renewal(record, action)
+    if _is_refused(record) and not isinstance(error, AuthorizationRequired):
+        # What TikTok refused stays refused, and its word is the one to repeat.
+        return record, ("refresh_failed",) if renewal else ()
     works = still_works(record, action, now)
     earlier = record.attempt if _is_unanswered(record.attempt, attempt) else None
     status: Status
@@ -120,9 +123,13 @@ def after_refusal(
         spent_seeds=spent,
         attempt=outcome,
         failure=failure,
-        request_id=error.request_id or record.request_id,
+        request_id=error.request_id,
     )
     return changed, events
+
+
+def _is_refused(record: Record) -> bool:
+    return record.attempt is not None and record.attempt.outcome == "refused"
 
 
 def is_renewal(record: Record, action: Action) -> bool:
@@ -149,9 +156,16 @@ def after_stop(
     ended = record.token is not None and record.token.state(now, 0) == "expired"
     settled = record.status in {"reauthorization_required", "revoked"}
     if ended and not settled and isinstance(error, AuthorizationRequired):
-        over = replace(record, status="reauthorization_required", failure=failure)
+        over = replace(
+            record,
+            status="reauthorization_required",
+            failure=failure,
+            request_id=error.request_id,
+        )
         return over, ("reauthorization_required",)
-    return (replace(record, failure=failure) if record.status == "active" else record), ()
+    if record.status != "active" or _is_refused(record):
+        return record, ()
+    return replace(record, failure=failure, request_id=error.request_id), ()
 
 
 def lost_answer(record: Record) -> Record:
@@ -201,7 +215,7 @@ def after_rejection(record: Record, error: TikTokAuthError, now: float) -> Recor
         token=token.ended(now) if token and renewable else token,
         status=record.status if renewable else "reauthorization_required",
         failure=Failure(error.cause, now, error.code),
-        request_id=error.request_id or record.request_id,
+        request_id=error.request_id,
     )
 
 

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import outcomes
-from tap_tiktok_auth.errors import StoreError, StoreUnavailable, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.errors import (
+    AuthorizationRequired,
+    StoreError,
+    StoreUnavailable,
+    TikTokAuthError,
+    TryAgainLater,
+)
+from tap_tiktok_auth.lifecycle import LOGIN
 from tap_tiktok_auth.redaction import teach
+from tap_tiktok_auth.store import recovery
 from tap_tiktok_auth.store.contract import Sighting
 from tap_tiktok_auth.token_requests import ask
 from tap_tiktok_auth.wishes import Outcome
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
+    from pathlib import Path
 
     from tap_tiktok_auth.apis.base import TokenApi
     from tap_tiktok_auth.client import Client
@@ -27,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds to wait before each further try to commit an answer to a store that fails.
 COMMIT_RETRIES = (0.1, 1.0, 5.0, 10.0)
+#: Seconds that one such try may take: with the answer safe in a file, and without.
+COMMIT_PATIENCE, LAST_PATIENCE = 3.0, 15.0
 
 
 def carry_out(
@@ -36,6 +47,7 @@ def carry_out(
     client: Callable[[], Client],
     api: TokenApi,
     confirm: Callable[[], None],
+    end: Callable[[Record], None],
     stop: threading.Event,
 ) -> Outcome:
     """Ask TikTok, commit what it answers, and give the lease back.
@@ -46,6 +58,7 @@ def carry_out(
         client: Returns the HTTP client.
         api: The connection's token system.
         confirm: Called before each sending; raises if the lease is not ours any more.
+        end: Revokes a token that TikTok gave while a person revoked its connection.
         stop: Ends waits when the process was told to stop.
 
     Raises:
@@ -54,7 +67,7 @@ def carry_out(
     try:
         answer = ask(renewal, client(), api, confirm, store.now)
     except TikTokAuthError as error:
-        return _remember_failure(renewal, error, store)
+        return _remember_failure(renewal, error, store, stop)
     teach(answer.grant.access_token, answer.grant.refresh_token)
     record = outcomes.after_grant(
         renewal.record,
@@ -66,7 +79,24 @@ def carry_out(
     )
     if answer.obtained_by is not None:
         record = _of_new_chain(record, renewal)
-    return _commit(renewal, record, answer, store, stop)
+    changed = _changed(renewal, record, store, _events(renewal, record, answer, store))
+    if answer.grant.advertiser_ids:
+        pairs = tuple((advertiser_id, None) for advertiser_id in answer.grant.advertiser_ids)
+        changed = replace(changed, sighting=Sighting(pairs, "token_response", complete=False))
+    with recovery.kept(store, changed) as file:
+        if _commit(changed, store, stop, file):
+            return Outcome(record)
+        current = store.read(record.name)
+        if current is not None and current.generation < record.generation:
+            behind = StoreUnavailable("an older state of the token store was restored meanwhile")
+            raise _kept_in(file, behind)
+        if current is not None and current.status == "revoked":
+            end(record)
+    if current is None:
+        raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
+    if current.token is None:
+        raise AuthorizationRequired("its token was revoked meanwhile", next_step=LOGIN)
+    return Outcome(current)
 
 
 def _of_new_chain(record: Record, renewal: Renewal) -> Record:
@@ -81,84 +111,98 @@ def _of_new_chain(record: Record, renewal: Renewal) -> Record:
     )
 
 
-def _commit(
-    renewal: Renewal, record: Record, answer: Answer, store: Store, stop: threading.Event
-) -> Outcome:
-    """Make the new token durable; nothing may use it before."""
-    before = renewal.record.token.access_token if renewal.record.token else None
+def _events(renewal: Renewal, record: Record, answer: Answer, store: Store) -> tuple[Event, ...]:
     names: list[EventName] = [answer.event]
     if answer.obtained_by is None and record.scopes != renewal.record.scopes:
         names.append("scopes_changed")
-    events = (
-        *_loss_events(renewal),
-        *outcomes.token_events(
-            tuple(names),
-            record,
-            before=store.fingerprint(before),
-            after=store.fingerprint(answer.grant.access_token),
-        ),
+    return outcomes.token_events(
+        tuple(names),
+        record,
+        before=_fingerprint(renewal, store),
+        after=store.fingerprint(answer.grant.access_token),
     )
-    sighting = None
-    if answer.grant.advertiser_ids:
-        pairs = tuple((advertiser_id, None) for advertiser_id in answer.grant.advertiser_ids)
-        sighting = Sighting(pairs, "token_response", complete=False)
+
+
+def _changed(
+    renewal: Renewal, record: Record, store: Store, events: tuple[Event, ...]
+) -> recovery.Answer:
+    """Return a changed record with all that its commit needs."""
+    # A former holder may have died with TikTok's answer.
+    lost = outcomes.token_events(("unconfirmed",), renewal.record) if renewal.was_lost else ()
+    return recovery.Answer(
+        record=record,
+        before=renewal.claimed,
+        holder=renewal.holder,
+        follows=_fingerprint(renewal, store),
+        events=(*lost, *events),
+    )
+
+
+def _fingerprint(renewal: Renewal, store: Store) -> str | None:
+    token = renewal.record.token
+    return store.fingerprint(token.access_token) if token else None
+
+
+def _commit(
+    changed: recovery.Answer, store: Store, stop: threading.Event, file: Path | None
+) -> bool:
+    """Have the store take an answer; nothing may use it before.
+
+    Raises:
+        StoreError: The store does not take it. Who was told to stop does not wait for that, if
+            the answer is safe in a file.
+    """
     waits = iter(COMMIT_RETRIES)
+    told = stop if file else threading.Event()
     while True:
         try:
-            stored = store.commit(record, renewal.holder, events=events, sighting=sighting)
-            break
+            return changed.commit(store, patience=COMMIT_PATIENCE if file else LAST_PATIENCE)
         except StoreError as error:
             wait = next(waits, None)
-            if wait is None or stop.is_set():
-                raise _keep_elsewhere(store, record, renewal, error) from None
-            log.warning("%s. Storing TikTok's new token again in %.1f s.", error.cause, wait)
-            stop.wait(wait)
-    if stored:
-        return Outcome(record)
-    current = store.read(record.name)
-    if current is None or current.token is None:
-        raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
-    if current.generation < record.generation:
-        behind = StoreUnavailable("an older state of the token store was restored meanwhile")
-        raise _keep_elsewhere(store, record, renewal, behind)
-    return Outcome(current)
+            if wait is None or told.is_set():
+                raise _kept_in(file, error) from None
+            log.warning("%s. Storing TikTok's answer again in %.1f s.", error.cause, wait)
+            told.wait(wait)
 
 
-def _keep_elsewhere(
-    store: Store, record: Record, renewal: Renewal, error: StoreError
-) -> StoreError:
-    from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (needed in distress only)
-
-    file = recovery.write(store, record, follows=renewal.record)
+def _kept_in(file: Path | None, error: StoreError) -> StoreUnavailable:
+    if file is None:
+        return StoreUnavailable(
+            f"{error.cause}, and no folder takes a recovery file for TikTok's answer",
+            next_step="Mend the store, then run: tiktok-auth login {connection}",
+        )
     return StoreUnavailable(
-        f"{error.cause}; TikTok's new token is kept, encrypted, in {file}",
+        f"{error.cause}; TikTok's answer is kept, encrypted, in {file}",
         next_step="Mend the store; the next run takes the file in.",
     )
 
 
-def _remember_failure(renewal: Renewal, error: TikTokAuthError, store: Store) -> Outcome:
+def _remember_failure(
+    renewal: Renewal, error: TikTokAuthError, store: Store, stop: threading.Event
+) -> Outcome:
     """Store what is to be known about a failure, then use the old token or give up."""
     record, action = renewal.record, renewal.action
     error = outcomes.explain_loss(record, error, renewal.attempt)
     if renewal.is_login:
         _leave_as_it_was(renewal, store)
         raise error
-    now = store.now()
-    changed, names = outcomes.after_refusal(
-        record, error, now, attempt=renewal.attempt, action=action
+    after, names = outcomes.after_refusal(
+        record, error, store.now(), attempt=renewal.attempt, action=action
     )
-    renewed = record.token if outcomes.is_renewal(record, action) else None
-    fingerprint = store.fingerprint(renewed.access_token if renewed else None)
-    events = outcomes.token_events(names, changed, before=fingerprint, error=error)
+    before = _fingerprint(renewal, store) if outcomes.is_renewal(record, action) else None
+    events = outcomes.token_events(names, after, before=before, error=error)
+    changed = _changed(renewal, after, store, events)
     try:
-        if not store.commit(changed, renewal.holder, events=(*_loss_events(renewal), *events)):
-            current = store.read(record.name)
-            if current is not None and current.generation > record.generation and current.token:
-                return Outcome(current)  # someone else took over, and was answered
+        with recovery.kept(store, changed) as file:
+            if not _commit(changed, store, stop, file):
+                current = store.read(record.name)
+                if current is not None and current.generation > record.generation and current.token:
+                    return Outcome(current)  # someone else took over, and was answered
     except StoreError as failed:
         log.warning("%s", failed)
-    if outcomes.still_works(record, action, now):
-        return Outcome(changed, error)
+    # The clock is read again: a commit may have waited.
+    if outcomes.still_works(record, action, store.now()):
+        return Outcome(after, error)
     raise error
 
 
@@ -167,13 +211,6 @@ def _leave_as_it_was(renewal: Renewal, store: Store) -> None:
         if renewal.is_new:
             store.forget(renewal.record.name, renewal.holder)
         else:
-            store.commit(renewal.record, renewal.holder)
+            store.commit(renewal.record, renewal.holder, before=renewal.claimed)
     except StoreError as failed:
         log.warning("%s", failed)
-
-
-def _loss_events(renewal: Renewal) -> tuple[Event, ...]:
-    """Note that a former holder died with TikTok's answer, if so."""
-    if not renewal.was_lost:
-        return ()
-    return outcomes.token_events(("unconfirmed",), renewal.record)

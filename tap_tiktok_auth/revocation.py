@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import outcomes
-from tap_tiktok_auth.apis.base import need_app
 from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 from tap_tiktok_auth.signals import deferred
 
@@ -19,25 +17,23 @@ if TYPE_CHECKING:
 def revoke(broker: Broker, connection: Connection) -> Record:
     """Revoke a connection's token at TikTok and forget its secrets; the row stays.
 
-    A token that another process gets meanwhile is revoked too.
+    A token that another process gets meanwhile is revoked too, here or by that process.
 
     Raises:
         TikTokAuthError: There is no token, TikTok refuses, or the store fails.
     """
-    store, api = broker.store, broker.api(connection)
+    store = broker.store
     try:
         with deferred(broker.stop):
             while True:
                 record = store.read(connection.name)
                 if record is None or record.token is None:
                     raise AuthorizationRequired("it has no token to revoke")
-                app = need_app(replace(connection, app=broker.roster.app(connection, record)))
-                request = api.revoke(app, record.token.access_token)
-                broker.client.fetch(request, api.read_revoked)
+                broker.revoke_at_tiktok(connection, record)
                 revoked = outcomes.after_revocation(record)
                 before = store.fingerprint(record.token.access_token)
                 events = outcomes.token_events(("revoked",), revoked, before=before)
-                if store.commit(revoked, None, events=events):
+                if store.commit(revoked, None, before=record, events=events):
                     return revoked
     except TikTokAuthError as error:
         raise error.of(connection.name) from None

@@ -24,9 +24,10 @@ def session(config: Config) -> Iterator[Broker]:
     Raises:
         TikTokAuthError: The store cannot be used.
     """
-    store = open_store(config.token_store, config.token_store_key)
+    stop = threading.Event()
+    store = open_store(config.token_store, config.token_store_key, stop=stop)
     try:
-        broker = new_broker(config, store)
+        broker = new_broker(config, store, stop)
         try:
             yield broker
         finally:
@@ -35,9 +36,9 @@ def session(config: Config) -> Iterator[Broker]:
         store.close()
 
 
-def new_broker(config: Config, store: Store) -> Broker:
-    """Return a broker over an open store."""
-    stop = threading.Event()
+def new_broker(config: Config, store: Store, stop: threading.Event | None = None) -> Broker:
+    """Return a broker over an open store, to which *stop* has been given too."""
+    stop = stop or threading.Event()
 
     def connect() -> Client:
         from tap_tiktok_auth.client import Client  # noqa: PLC0415  (not for a cached token)

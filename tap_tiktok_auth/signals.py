@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )
+
+#: The handlers that each deferral of this process puts back, the outermost first.
+_former: list[dict[int, Any]] = []
 
 
 @contextmanager
@@ -40,6 +44,7 @@ def deferred(stop: threading.Event) -> Iterator[None]:
     former = {number: signal.getsignal(number) for number in _SIGNALS}
     # A handler that Python did not install cannot be put back, so it stays in place.
     held = {number: handler for number, handler in former.items() if handler is not None}
+    _former.append(held)
     for number, handler in held.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, note)
@@ -48,6 +53,20 @@ def deferred(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in held.items():
             signal.signal(number, handler)
+        if _former:  # not in a child that was forked meanwhile
+            _former.pop()
         stop.clear()
         for number in dict.fromkeys(arrived):
             signal.raise_signal(number)
+
+
+def _after_fork_in_child() -> None:
+    """Let signals end a child that was forked, by another thread, while they were held back."""
+    if _former:
+        for number, handler in _former[0].items():
+            signal.signal(number, handler)
+        _former.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not where there is no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -20,14 +20,10 @@ from tap_tiktok_auth.token_requests import Renewal
 from tap_tiktok_auth.wishes import Outcome, settle
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.apis.base import TokenApi
-    from tap_tiktok_auth.client import Client
+    from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.connections import App, Connection
-    from tap_tiktok_auth.roster import Roster
-    from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.wishes import Ask, Wishes
 
 #: Seconds to wait for another process's refresh while the old token still works.
@@ -40,33 +36,15 @@ class SingleFlight:
     """Has connections' tokens renewed, one request to TikTok for all who ask at once.
 
     Args:
-        request_timeout: Seconds that one request may take.
-        store: The token store.
-        roster: Knows the apps.
+        broker: Has the store, the client and the apps.
         wishes: Puts questions in terms of what is stored.
-        api: Returns the token system of a connection.
-        client: Returns the HTTP client.
-        stop: Set while the process is told to stop.
     """
 
-    def __init__(
-        self,
-        request_timeout: float,
-        store: Store,
-        roster: Roster,
-        wishes: Wishes,
-        *,
-        api: Callable[[Connection], TokenApi],
-        client: Callable[[], Client],
-        stop: threading.Event,
-    ) -> None:
-        self._store = store
-        self._roster = roster
+    def __init__(self, broker: Broker, wishes: Wishes) -> None:
+        self._broker = broker
+        self._store, self._stop = broker.store, broker.stop
         self._wishes = wishes
-        self._api = api
-        self._client = client
-        self._stop = stop
-        self._leases = Leases(store, request_timeout)
+        self._leases = Leases(broker.store, broker.config.request_timeout)
 
     def renew(self, connection: Connection, ask: Ask) -> Outcome:
         """Have a token renewed, or use what someone else has made of it meanwhile.
@@ -86,7 +64,7 @@ class SingleFlight:
         Raises:
             TryAgainLater: Its holder does not come to an end.
         """
-        patience, dead = Patience(self._leases.ttl, self._stop), None
+        patience, dead = Patience(self._stop), None
         holder = self._leases.new_holder()
         while True:
             try:
@@ -99,14 +77,15 @@ class SingleFlight:
                 return claim.outcome == "held" and self._store.forget(name, holder)
             if claim.holder is not None and is_dead(claim.holder):
                 dead = claim.holder
-            elif not patience.wait():
+            elif not patience.wait(self._leases.ttl):
                 raise TryAgainLater("another process renews its token", next_step="Run again.")
 
     def _renew(self, connection: Connection, ask: Ask) -> Outcome:
         """Take the lease and do what is due under it, or wait for who does it already."""
-        name, patience, dead = connection.name, None, None
+        name, patience, dead = connection.name, Patience(self._stop), None
+        plan = _Plan()
         while True:
-            plan = _Plan()
+            plan = _Plan(looked_for=plan.looked_for)
             holder = self._leases.new_holder()
             prepare = self._planner(connection, ask, plan)
             with self._given_back(name, holder):
@@ -114,7 +93,12 @@ class SingleFlight:
             if claim.outcome == "held" and claim.record is not None:
                 return self._carry_out(connection, claim.record, holder, plan, ask)
             if claim.outcome == "declined":
-                return settle(claim.record, plan.step)
+                if plan.look_for is None:
+                    return settle(claim.record, plan.step)
+                # Whoever left this mark may have left TikTok's answer in a file.
+                self._broker.take_in(name)
+                plan.looked_for = plan.look_for
+                continue
             wish = self._wishes.of(connection, claim.record, ask)
             step = next_step(claim.record, wish)
             if not step.spends:
@@ -122,11 +106,9 @@ class SingleFlight:
             if claim.holder is not None and is_dead(claim.holder):
                 dead = claim.holder
                 continue
+            # Looked at each time: a token that works may end while another process is waited for.
             works = step.action == "refresh" and _works(claim.record, wish)
-            patience = patience or Patience(
-                PATIENCE_WITH_TOKEN if works else PATIENCE_WITHOUT_TOKEN, self._stop
-            )
-            if not patience.wait():
+            if not patience.wait(PATIENCE_WITH_TOKEN if works else PATIENCE_WITHOUT_TOKEN):
                 busy = TryAgainLater(
                     "another process has been renewing the token for long",
                     next_step="Run again later.",
@@ -148,6 +130,7 @@ class SingleFlight:
         renewal = Renewal(
             connection=owner,
             record=plan.found or record,
+            claimed=record,
             action=plan.step.action,
             attempt=plan.attempt,
             holder=holder,
@@ -160,9 +143,10 @@ class SingleFlight:
             return carry_out(
                 renewal,
                 store=self._store,
-                client=self._client,
-                api=self._api(owner),
+                client=lambda: self._broker.client,
+                api=self._broker.api(owner),
                 confirm=lambda: self._leases.confirm(connection.name, holder),
+                end=self._broker.end,
                 stop=self._stop,
             )
 
@@ -187,6 +171,10 @@ class SingleFlight:
             if self._stop.is_set():
                 raise Interrupted("told to stop")
             plan.before = record
+            mark = record.attempt if record else None
+            if mark is not None and mark.outcome != "refused" and mark != plan.looked_for:
+                plan.look_for = mark
+                return None
             record = outcomes.lost_answer(record) if record else None
             wish = self._wishes.of(connection, record, ask)
             plan.wish, plan.step = wish, next_step(record, wish)
@@ -201,13 +189,19 @@ class SingleFlight:
         return prepare
 
     def _app_for(self, step: Step, connection: Connection, record: Record) -> App | None:
-        return self._roster.app(connection, record) if step.action == "refresh" else connection.app
+        return (
+            self._broker.roster.app(connection, record)
+            if step.action == "refresh"
+            else connection.app
+        )
 
 
 class _Plan:
     """What was decided under the lease."""
 
-    def __init__(self) -> None:
+    def __init__(self, looked_for: Attempt | None = None) -> None:
+        self.looked_for = looked_for
+        self.look_for: Attempt | None = None
         self.step = Step("stop")
         self.wish: Wish | None = None
         self.before: Record | None = None

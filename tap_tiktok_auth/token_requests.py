@@ -34,6 +34,7 @@ class Renewal:
     Attributes:
         connection: The connection, with the app to use.
         record: What was stored when the lease was taken, without the mark of this attempt.
+        claimed: The same as the claim stored it, with the mark.
         action: What to ask TikTok for.
         attempt: Key of this attempt.
         holder: The lease's holder.
@@ -45,6 +46,7 @@ class Renewal:
 
     connection: Connection
     record: Record
+    claimed: Record
     action: Action
     attempt: str
     holder: str

@@ -25,6 +25,8 @@ class Ask:
         min_lifetime: Seconds for which it must work.
         recheck: Whether TikTok is asked about it next.
         force: Refresh even a fresh token, and try a refused credential again.
+        since: With *force*: a token that was asked for after this time will do.
+        settle: Ask again if TikTok left a request unanswered, even while the token is fresh.
         login: Start a new chain whatever is stored.
         login_seed_hash: Keyed hash of the seed that the config has at that time.
         seen: The generation that was stored when the question came. A newer token answers it,
@@ -34,6 +36,8 @@ class Ask:
     min_lifetime: float = 0.0
     recheck: bool = False
     force: bool = False
+    since: float | None = None
+    settle: bool = False
     login: bool = False
     login_seed_hash: str | None = None
     seen: int = 0
@@ -69,20 +73,23 @@ class Wishes:
     def of(self, connection: Connection, record: Record | None, ask: Ask) -> Wish:
         """Return what *ask* means for a connection of which *record* is stored."""
         seed, digest = connection.seed, self._store.digest
+        token = record.token if record else None
+        refresh = token.refresh_token if token else None
         attempt = None
         if seed is not None:
             extra = f"{connection.redirect_uri}\0{seed.code_verifier}\0{connection.api}"
             sent_by = _credentials(connection.app)
             attempt = digest(f"seed\0{seed.material}\0{sent_by}\0{extra}")
         owner = _credentials(self._roster.app(connection, record))
-        refresh = record.token.refresh_token if record and record.token else None
         unanswered = (record.generation if record else 0) == ask.seen
+        forced = ask.force and not (token and ask.since and token.issued_at >= ask.since)
         return Wish(
             now=self._store.now(),
             margin=self._margin,
             min_lifetime=ask.min_lifetime if unanswered else 0.0,
-            force=ask.login or (ask.force and unanswered),
+            force=ask.login or (forced and unanswered),
             recheck=ask.recheck,
+            settle=ask.settle,
             new_chain=ask.login,
             seed_kind=seed.kind if seed else None,
             seed_hash=digest(seed.material) if seed else None,

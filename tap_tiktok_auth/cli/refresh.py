@@ -6,12 +6,14 @@ import os
 import secrets
 import socket
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_tiktok_auth import command
 from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.cli import condition
 from tap_tiktok_auth.cli.common import (
@@ -81,7 +83,8 @@ def refresh(
     the work, so that no token is refreshed twice and none is left. Seeds that no run has
     exchanged yet are exchanged. A token that is not due is left alone, and a token is never
     refreshed with more than half of its life left, unless --force is given. A connection that was
-    revoked is passed over.
+    revoked is passed over. Workers that are started together with --force share the work, too: a
+    token that is younger than the worker's process is not refreshed again.
 
     Exit code 3 if a person must authorise, 1 if something else kept a token from being
     refreshed, else 0.
@@ -109,6 +112,8 @@ def refresh(
 
 def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Result]:
     store, begun = broker.store, broker.store.now()
+    # Workers that are started together share the work also if one of them takes longer to start.
+    started = begun - (time.monotonic() - (command.begun or time.monotonic()))
     connections = chosen(broker, names)
     reports = condition.look_at_all(broker, connections)
     if not names:
@@ -117,7 +122,7 @@ def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Res
     # Workers that begin at the same time should not all begin with the same connection.
     secrets.SystemRandom().shuffle(due)
     with progress("Refreshing", len(due)) as done:
-        checked = check_all(broker, due, verify=False, force=force, done=done)
+        checked = check_all(broker, due, verify=False, force=force, since=started, done=done)
     now_known = {report.connection.name: report for report in checked}
     renewals = _own_renewals(store, begun)
     return [_result(now_known.get(before.connection.name), before, renewals) for before in reports]
@@ -126,8 +131,8 @@ def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Res
 def _is_due(report: Report) -> bool:
     """Whether there is something to do, or to tell, beyond using the stored token."""
     attempt = report.record.attempt if report.record else None
-    crashed = attempt is not None and attempt.outcome == "sent"
-    return report.held is None or report.held.warning is not None or crashed
+    unsettled = attempt is not None and attempt.outcome != "refused"
+    return report.held is None or report.held.warning is not None or unsettled
 
 
 def _own_renewals(store: Store, begun: float) -> dict[str, str]:

@@ -13,6 +13,7 @@ from tap_tiktok_auth.store.crypto import Cipher
 from tap_tiktok_auth.store.sql import SqlStore
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from tap_tiktok_auth.store.database import Database
@@ -23,7 +24,11 @@ _SQLITE = "sqlite:///"
 
 
 def open_store(
-    url: str | None, key: str | None, *, clock: Callable[[], float] = time.time
+    url: str | None,
+    key: str | None,
+    *,
+    clock: Callable[[], float] = time.time,
+    stop: threading.Event | None = None,
 ) -> Store:
     """Open the token store of the settings, creating or migrating it where needed.
 
@@ -31,6 +36,7 @@ def open_store(
         url: Setting `token_store`; None for the SQLite file in the user's data folder.
         key: Setting `token_store_key`; None for the key file.
         clock: Returns seconds since the epoch; a PostgreSQL store uses the server's clock.
+        stop: Set when the process was told to stop: no database is waited for then.
 
     Raises:
         ConfigurationError: A setting is malformed, or the key of a shared store is missing.
@@ -43,11 +49,11 @@ def open_store(
                 "setting token_store_key is missing, a shared token store needs it",
                 next_step="Make one with: tiktok-auth keygen, and give it to every machine.",
             )
-        database = _postgres(url or "")
+        database = _postgres(url or "", stop)
     else:
         from tap_tiktok_auth.store.sqlite import SQLite  # noqa: PLC0415  (one of two drivers)
 
-        database = SQLite(sqlite_path(url), clock=clock)
+        database = SQLite(sqlite_path(url), clock=clock, stop=stop)
 
     def load(new: bool) -> Cipher:
         return given or keys.load(keys.default_key_file(), create=new)
@@ -84,7 +90,7 @@ def sqlite_path(url: str | None) -> Path:
     return path
 
 
-def _postgres(url: str) -> Database:
+def _postgres(url: str, stop: threading.Event | None) -> Database:
     try:
         from tap_tiktok_auth.store.postgres import Postgres  # noqa: PLC0415  (optional extra)
     except ImportError:
@@ -92,4 +98,4 @@ def _postgres(url: str) -> Database:
             "setting token_store is a PostgreSQL address, but the driver is not installed",
             next_step="Run: pip install 'tap-tiktok-auth[postgres]'",
         ) from None
-    return Postgres(url)
+    return Postgres(url, stop)

@@ -134,14 +134,25 @@ class Store(ABC):
         record: Record,
         holder: str | None,
         *,
+        before: Record | None = None,
         events: Iterable[Event] = (),
         sighting: Sighting | None = None,
+        patience: float | None = None,
     ) -> bool:
         """Store a record whole and give the lease back.
 
-        A record of a higher generation carries new tokens: it is stored if the stored generation
-        is the one before, even when the lease was lost meanwhile. A record of the same generation
-        is stored only while *holder* holds the lease.
+        It is stored if what the writer had read is stored still: the generation of *before* and,
+        unless the record carries new tokens, the very mark of the token request in it. So a new
+        token is stored even if its lease was lost meanwhile, and nothing else is.
+
+        Args:
+            record: The record; one of a higher generation than *before* carries new tokens.
+            holder: Whose lease ends with it.
+            before: What the record is made from; without it the generation before its own.
+            events: What to note in the audit trail.
+            sighting: Ad accounts seen.
+            patience: Seconds to wait for the database at most, also if the process is told to
+                stop meanwhile. Everything else ends soon then.
 
         Returns:
             Whether it was stored; False means that someone else was faster.

@@ -56,11 +56,15 @@ class Database(ABC):
         """Open a transaction that reads."""
 
     @abstractmethod
-    def writing(self, *, exclusive: bool = False) -> AbstractContextManager[Cursor]:
+    def writing(
+        self, *, exclusive: bool = False, patience: float | None = None
+    ) -> AbstractContextManager[Cursor]:
         """Open a transaction that writes, committed durably at its end, rolled back on an error.
 
         Args:
             exclusive: Keep all other writers out, where the database would let them in.
+            patience: Seconds to wait for the database at most, also if the process is told to
+                stop meanwhile; any other transaction ends soon then.
         """
 
     @abstractmethod

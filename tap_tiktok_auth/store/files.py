@@ -119,7 +119,7 @@ def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> 
             file.flush()
             os.fsync(file.fileno())
         publish(temporary, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         return False
     except OSError as error:
@@ -148,7 +148,8 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

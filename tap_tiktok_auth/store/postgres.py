@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -20,10 +22,15 @@ from tap_tiktok_auth.store.server_clock import ServerClock
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from psycopg.abc import PQGen
+
     from tap_tiktok_auth.store.database import Cursor
 
-    Connection = psycopg.Connection[tuple[Any, ...]]
 
+T = TypeVar("T")
+
+#: Seconds that a transaction takes at most, also if the server says nothing any more.
+PATIENCE = 35.0
 #: Connections of one process at most; transactions last milliseconds, so threads take turns.
 MOST_CONNECTIONS = 8
 _SCHEMA = "tap_tiktok_auth"
@@ -54,6 +61,7 @@ class Postgres(Database, Forkable):
 
     Args:
         url: Address of the database, in any form of the setting `token_store`.
+        stop: Set when the process was told to stop: nothing is waited for then.
 
     Raises:
         ConfigurationError: The address is malformed.
@@ -66,7 +74,8 @@ class Postgres(Database, Forkable):
         "moment": "double precision",
     }
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
         self._parameters = postgres_address.parameters(url)
         self._location = postgres_address.location(self._parameters)
         self._clock = ServerClock()
@@ -93,8 +102,10 @@ class Postgres(Database, Forkable):
             yield cursor
 
     @contextmanager
-    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:
-        with self._transaction(_WRITE) as cursor:
+    def writing(
+        self, *, exclusive: bool = False, patience: float | None = None
+    ) -> Iterator[Cursor]:
+        with self._transaction(_WRITE, patience) as cursor:
             if exclusive:
                 _keep_others_out(cursor)
             yield cursor
@@ -107,9 +118,9 @@ class Postgres(Database, Forkable):
     # Transactions
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[_Cursor]:
+    def _transaction(self, begin: str, patience: float | None = None) -> Iterator[_Cursor]:
         with self._turns:
-            connection = self._begin(begin)
+            connection = self._begin(begin, patience)
             try:
                 with connection.cursor() as cursor:
                     yield _Cursor(cursor)
@@ -119,21 +130,25 @@ class Postgres(Database, Forkable):
             finally:
                 self._put_back(connection)
 
-    def _begin(self, begin: str) -> Connection:
+    def _begin(self, begin: str, patience: float | None) -> _Connection:
         """Return a connection with an open transaction, replacing one that has died meanwhile."""
         with suppress(IndexError):
             try:
-                return self._opened(self._idle.pop(), begin)
+                return self._opened(self._idle.pop(), begin, patience)
+            except _Silent as error:
+                self._drop_idle()
+                raise postgres_errors.silent(self._location) from error
             except psycopg.OperationalError:
                 # Nothing was sent yet but BEGIN; the other idle ones have died of the same cause.
                 self._drop_idle()
-        connection = self._connect()
+        connection = self._connect(patience)
         try:
-            return self._opened(connection, begin)
+            return self._opened(connection, begin, patience)
         except psycopg.Error as error:
             raise self._failed(error, connection) from None
 
-    def _opened(self, connection: Connection, begin: str) -> Connection:
+    def _opened(self, connection: _Connection, begin: str, patience: float | None) -> _Connection:
+        connection.limit(patience or PATIENCE, None if patience else self._stop)
         try:
             connection.execute(begin)
             if self._clock.due:
@@ -143,14 +158,17 @@ class Postgres(Database, Forkable):
             raise
         return connection
 
-    def _connect(self) -> Connection:
+    def _connect(self, patience: float | None) -> _Connection:
+        parameters = self._parameters
+        if patience or self._stop.is_set():
+            parameters = {**parameters, "connect_timeout": math.ceil(patience or 2)}
         try:
             # Prepared statements do not survive a connection pooler.
-            return psycopg.connect(**self._parameters, autocommit=True, prepare_threshold=None)
+            return _Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
         except psycopg.Error as error:
             raise postgres_errors.refused(error, self._location) from None
 
-    def _put_back(self, connection: Connection) -> None:
+    def _put_back(self, connection: _Connection) -> None:
         """Keep a connection for the next transaction, rolled back if that is due."""
         try:
             if connection.info.transaction_status in {
@@ -180,10 +198,12 @@ class Postgres(Database, Forkable):
         self._begin_without_connections()
 
     def _begin_without_connections(self) -> None:
-        self._idle: deque[Connection] = deque()
+        self._idle: deque[_Connection] = deque()
         self._turns = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
-    def _failed(self, error: psycopg.Error, connection: Connection) -> Exception:
+    def _failed(self, error: psycopg.Error, connection: _Connection) -> Exception:
+        if isinstance(error, _Silent):
+            return postgres_errors.silent(self._location)
         user = "" if connection.closed else connection.info.user
         return postgres_errors.failed(error, self._location, user, broken=connection.closed)
 
@@ -214,6 +234,42 @@ class Postgres(Database, Forkable):
             if not allowed:
                 raise postgres_errors.may_not_create(self._location, database, user)
             cursor.execute(f"CREATE SCHEMA {_SCHEMA}")
+
+
+class _Silent(psycopg.OperationalError):
+    """The server says nothing, or nobody waits for it any more."""
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which nothing is waited for without end.
+
+    The server's own time limits are of no use if it is frozen, or if the line has gone dead.
+    """
+
+    _deadline = math.inf
+    _stop: threading.Event | None = None
+
+    def limit(self, seconds: float, stop: threading.Event | None) -> None:
+        """Wait so long for what follows, or until the process is told to stop."""
+        self._deadline, self._stop = time.monotonic() + seconds, stop
+
+    def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
+        return super().wait(self._limited(gen), *args, **kwargs)
+
+    def _limited(self, gen: PQGen[T]) -> PQGen[T]:
+        """Hand on what the driver waits for; it looks up from that several times a second."""
+        try:
+            wanted = next(gen)
+            while True:
+                ready = yield wanted
+                told = self._stop is not None and self._stop.is_set()
+                if not ready and (told or time.monotonic() > self._deadline):
+                    self.close()
+                    raise _Silent
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 class _Cursor:
@@ -247,7 +303,7 @@ def _translated(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
-def _server_time(connection: Connection) -> float:
+def _server_time(connection: _Connection) -> float:
     row = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
     if row is None:
         raise StoreUnavailable("the token store's server does not tell its time")

@@ -65,6 +65,14 @@ def refused(error: psycopg.Error, location: str) -> StoreUnavailable:
     return StoreUnavailable(f"the token store {location} {problem}", next_step=step)
 
 
+def silent(location: str) -> StoreUnavailable:
+    """Return the error that the server says nothing."""
+    return StoreUnavailable(
+        f"the token store {location} does not answer",
+        next_step="Check its server and the network, then run again.",
+    )
+
+
 def failed(error: psycopg.Error, location: str, user: str, *, broken: bool) -> StoreError:
     """Return the error that a statement failed.
 

@@ -1,24 +1,38 @@
-"""The last resort for a new token that the store would not take: a sealed file.
+"""Recovery files: TikTok's answers, sealed on this machine's disk until the store has them.
 
-It is written when TikTok has answered and the store fails, and taken in by the next run.
+An answer is written here before it is committed, because a store may fail, or be silent for
+minutes, while this process is told to end. The commit deletes the file. What is left of a process
+that had no time for that is taken in by the next one.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import stat
 import tempfile
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from tap_tiktok_auth.errors import StoreKeyError, StoreUnavailable, TikTokAuthError
+from tap_tiktok_auth.errors import (
+    StoreDamaged,
+    StoreError,
+    StoreKeyError,
+    StoreTooNew,
+    StoreUnavailable,
+    TikTokAuthError,
+)
+from tap_tiktok_auth.records import Attempt, Event
 from tap_tiktok_auth.store import files, rows, sqlite_path
+from tap_tiktok_auth.store.contract import Sighting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.records import Record
     from tap_tiktok_auth.store.contract import Store
@@ -26,6 +40,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SUFFIX = ".recovery"
+#: Of the files' content: a newer one is left for the program that wrote it.
+_VERSION = 2
+#: Bytes that a file has at most; ours have a few thousand.
+_LARGEST = 1_000_000
+
+#: Files of which this process has said why they stay: every look finds them again.
+_told: set[Path] = set()
 
 
 def folders(store: Store) -> Iterator[Path]:
@@ -45,103 +66,311 @@ def folders(store: Store) -> Iterator[Path]:
         yield Path(tempfile.gettempdir()) / f"tap-tiktok-auth-{os.getuid()}"
 
 
-def write(store: Store, record: Record, *, follows: Record | None = None) -> Path:
-    """Keep a record with new tokens in a file.
+@dataclass(frozen=True)
+class Answer:
+    """A record that TikTok's answer changed, with all that its commit needs.
 
-    Args:
-        store: The store that does not take it.
-        record: The record.
-        follows: The record whose token it replaces: the file is taken in after no other one.
-
-    Returns:
-        The file.
-
-    Raises:
-        StoreUnavailable: No folder takes it.
+    Attributes:
+        record: The record to store.
+        before: The record that it was made from, as far as a commit compares it.
+        holder: Whose lease ends with it.
+        follows: Fingerprint of the token that the record replaces.
+        events: What to note in the audit trail.
+        sighting: Ad accounts that the answer named.
     """
-    columns = rows.from_record(record, store.cipher, store.cipher.primary, store.fingerprint)
-    former = follows.token.access_token if follows and follows.token else None
-    sealed = store.cipher.seal(
-        {"recovery": store.location, "follows": store.fingerprint(former), "columns": columns}
-    )
-    name = f"{record.name.replace(':', '_')}-{record.generation}-{time.time_ns()}{_SUFFIX}"
+
+    record: Record
+    before: Record | None
+    holder: str | None = None
+    follows: str | None = None
+    events: tuple[Event, ...] = ()
+    sighting: Sighting | None = None
+
+    def commit(self, store: Store, *, patience: float | None = None) -> bool:
+        """Commit it; return whether the store has it now."""
+        return store.commit(
+            self.record,
+            self.holder,
+            before=self.before,
+            events=self.events,
+            sighting=self.sighting,
+            patience=patience,
+        )
+
+
+@contextmanager
+def kept(store: Store, answer: Answer) -> Iterator[Path | None]:
+    """Keep an answer in a file during the block, which commits it.
+
+    The file is deleted at the end of the block. An error in it leaves the file to the next look,
+    of this process or another. None if no folder takes a file: the commit is the only way then.
+    """
+    file, handle = _write(store, answer)
+    try:
+        yield file
+        if file is not None:
+            _delete(file)
+    finally:
+        if handle is not None:
+            _unlock(handle)
+
+
+def _write(store: Store, answer: Answer) -> tuple[Path | None, int | None]:
+    record, before, sighting = answer.record, answer.before, answer.sighting
+    mark = before.attempt if before else None
+    payload = {
+        "recovery": store.location,
+        "version": _VERSION,
+        "before": {
+            "generation": before.generation if before else record.generation - 1,
+            "mark": [mark.key, mark.at, mark.outcome] if mark else None,
+        },
+        "holder": answer.holder,
+        "follows": answer.follows,
+        "columns": rows.from_record(record, store.cipher, store.cipher.primary, store.fingerprint),
+        "events": answer.events,
+        "sighting": asdict(sighting) if sighting else None,
+    }
+    sealed = store.cipher.seal(payload).encode()
+    name = f"{_beginning(record.name)}{record.generation}-{time.time_ns()}{_SUFFIX}"
     for folder in folders(store):
         try:
             files.private_folder(folder)
             if _is_ours(folder):
-                files.create_once(folder / name, sealed.encode())
-                return folder / name
-        except StoreUnavailable as error:
-            log.warning("%s", error)
-    raise StoreUnavailable(
-        "the token store and all places for a recovery file refuse TikTok's new token",
-        next_step="Mend the store, then run: tiktok-auth login {connection}",
-    )
+                return folder / name, _publish(folder / name, sealed)
+        except (OSError, StoreUnavailable) as error:
+            log.info("%s", error)
+    return None, None
 
 
-def take_in(store: Store) -> int:
-    """Store what earlier runs had to leave in files, and delete the files.
+def _publish(file: Path, content: bytes) -> int:
+    """Create a file whole, on disk and locked; return the handle that holds the lock.
 
-    Files that are not this store's, that its key does not open, or that it is too far behind,
-    stay where they are.
+    The lock tells others that this process lives and is about to commit the file itself. The
+    system ends it together with the process.
+    """
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".")
+    try:
+        with suppress(OSError):  # not every network file system has locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        with os.fdopen(handle, "wb", closefd=False) as opened:
+            opened.write(content)
+        os.fsync(handle)
+        Path(temporary).rename(file)
+        files.sync_folder(file.parent)
+    except BaseException:
+        _delete(Path(temporary))
+        _unlock(handle)
+        raise
+    return handle
+
+
+def _unlock(handle: int) -> None:
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_UN)  # a forked child may have the handle, too
+    os.close(handle)
+
+
+def take_in(
+    store: Store, end: Callable[[Record], None] | None = None, *, name: str | None = None
+) -> int:
+    """Store what is left in files, and delete the files.
+
+    Files that are not this store's, or that its key does not open, stay where they are, and so do
+    those that a living process is about to commit. One that cannot be taken in keeps no other from
+    it.
+
+    Args:
+        store: The store.
+        name: A connection that nobody holds the lease of: its files are taken in also from a
+            process that lives, because it was paused for longer than its lease.
+        end: Ends, at TikTok, the token of a record whose connection was revoked meanwhile.
 
     Returns:
-        How many tokens were saved.
+        How many answers were saved.
+
+    Raises:
+        StoreUnavailable: The store does not answer.
     """
     saved = 0
     # In the order in which TikTok gave the tokens, wherever they are.
-    for kept in sorted(_kept(store), key=lambda kept: kept.record.generation):
-        record = kept.record
-        if _follows(kept, store) and store.commit(record, None):
-            log.warning("connection %s: took in the token kept in %s", record.name, kept.file)
-            saved += 1
-        elif _may_still_be_needed(store, record):
+    for file, answer in sorted(_left(store, name), key=lambda one: one[1].record.generation):
+        try:
+            taken = _settle(store, file, answer, end)
+        except StoreUnavailable:
+            raise
+        except TikTokAuthError as error:
+            _say(file, f"the recovery file {file} is not taken in: {error}")
             continue
-        kept.file.unlink(missing_ok=True)
+        saved += taken
     return saved
 
 
-@dataclass(frozen=True)
-class _Kept:
-    file: Path
-    record: Record
-    follows: str | None
+def forget(store: Store, name: str) -> None:
+    """Delete all files of a connection, so that nothing brings it back."""
+    for file, answer in list(_left(store, name)):
+        if answer.record.name == name:
+            _delete(file)
 
 
-def _kept(store: Store) -> Iterator[_Kept]:
+def _delete(file: Path) -> None:
+    with suppress(OSError):  # the next look tries again
+        file.unlink(missing_ok=True)
+
+
+def _settle(store: Store, file: Path, answer: Answer, end: Callable[[Record], None] | None) -> bool:
+    """Take a file in, delete it or leave it; return whether it was taken in."""
+    record, current = answer.record, store.read(answer.record.name)
+    if record.token is not None and current is not None and current.status == "revoked":
+        if end is None:
+            return False
+        end(record)
+        _delete(file)
+        return False
+    fitting = _fitting(store, answer, current)
+    if fitting is not None:
+        if not fitting.commit(store):
+            return False  # the row is changing right now: the next look sees what it has become
+        log.warning("connection %s: took in TikTok's answer kept in %s", record.name, file)
+    _delete(file)
+    return fitting is not None
+
+
+def _fitting(store: Store, answer: Answer, current: Record | None) -> Answer | None:
+    """Return an answer as it fits what is stored; None if nobody needs it any more.
+
+    Raises:
+        StoreError: The store is behind, and it is not known which of two tokens is alive.
+    """
+    record, before = answer.record, answer.before
+    token = record.token
+    generation = before.generation if before else record.generation - 1
+    if current is None:
+        # Not forgotten, which deletes the files: the store was lost, or an old one is back.
+        anew = replace(answer, record=replace(record, generation=1), before=None)
+        return None if token is None else anew
+    if current.generation == generation:
+        if record.generation == generation:  # a refusal: is it the request that is still marked?
+            return answer if before and before.attempt == current.attempt else None
+        stored = store.fingerprint(current.token.access_token) if current.token else None
+        follows = None in {answer.follows, stored} or stored == answer.follows
+        return answer if follows else None
+    if current.generation > generation or token is None:
+        return None
+    # A backup was restored: of two tokens of one chain the younger one is alive.
+    if current.token is not None and (
+        (current.app_id, current.seed_hash) != (record.app_id, record.seed_hash)
+        or current.token.issued_at >= token.issued_at
+    ):
+        raise StoreError("the token store is at an older state, with other tokens")
+    return replace(
+        answer, record=replace(record, generation=current.generation + 1), before=current
+    )
+
+
+def _left(store: Store, name: str | None) -> Iterator[tuple[Path, Answer]]:
+    """Return the files of this store that nobody is about to commit, and those of one name."""
     for folder in folders(store):
-        if not folder.is_dir() or not _is_ours(folder):
-            continue
-        for file in folder.glob(f"*{_SUFFIX}"):
-            with suppress(TikTokAuthError, OSError, ValueError, KeyError):
-                yield _read(store, file)
+        with suppress(OSError):
+            if not _is_ours(folder):
+                continue
+            for file in folder.glob(f"*{_SUFFIX}"):
+                wanted = name is not None and file.name.startswith(_beginning(name))
+                answer = _readable(store, file, even_locked=wanted)
+                if answer is not None:
+                    yield file, answer
 
 
-def _read(store: Store, file: Path) -> _Kept:
+def _beginning(name: str) -> str:
+    """Return how the names of a connection's files begin; whatever its name, they are names."""
+    return quote(name, safe="")[:100] + "-"
+
+
+def _readable(store: Store, file: Path, *, even_locked: bool) -> Answer | None:
+    level = logging.WARNING
     try:
-        payload = store.cipher.open(file.read_text(), recovery=store.location)
-        record = rows.to_record(tuple(payload["columns"].values()), store.cipher)
+        return _read(store, file, even_locked=even_locked)
+    except (BlockingIOError, FileNotFoundError):
+        return None  # someone is about to commit it, or has
     except StoreKeyError:
-        log.warning("the key of the token kept in %s is not there; put it behind the others", file)
-        raise
-    return _Kept(file, record, payload.get("follows"))
+        why = f"the key of the token kept in {file} is not there; put it behind the others"
+    except StoreTooNew as error:
+        why = str(error)
+    except _OfAnotherStore as other:
+        level, why = logging.INFO, f"{file} keeps a token for another token store, {other}"
+    except (TikTokAuthError, OSError, ValueError, LookupError, TypeError, AttributeError):
+        why = f"the recovery file {file} cannot be read and is left as it is"
+    _say(file, why, level)
+    return None
 
 
-def _follows(kept: _Kept, store: Store) -> bool:
-    """Whether a file continues the chain that is stored, not one of the same name before it."""
-    current = store.read(kept.record.name)
-    if kept.follows is None or current is None or current.token is None:
-        return True
-    return store.fingerprint(current.token.access_token) == kept.follows
+def _say(file: Path, why: str, level: int = logging.WARNING) -> None:
+    if file not in _told:
+        _told.add(file)
+        log.log(level, "%s", why)
 
 
-def _may_still_be_needed(store: Store, record: Record) -> bool:
-    """Whether the store is behind a file, because it was restored from an older backup."""
-    current = store.read(record.name)
-    return current is not None and current.generation < record.generation
+class _OfAnotherStore(Exception):
+    """A file belongs to another store, whose key is the same."""
+
+
+def _read(store: Store, file: Path, *, even_locked: bool) -> Answer:
+    payload = store.cipher.open(_content(file, even_locked=even_locked))
+    if payload["recovery"] != store.location:
+        raise _OfAnotherStore(payload["recovery"])
+    if payload.get("version", 1) > _VERSION:
+        raise StoreTooNew(
+            f"the recovery file {file} was made by a newer tap-tiktok-auth",
+            next_step="Upgrade this installation: pip install --upgrade tap-tiktok-auth",
+        )
+    columns = payload["columns"]
+    # By name: the table has got columns since, or has lost some.
+    record = rows.to_record(tuple(columns.get(name) for name in rows.COLUMNS), store.cipher)
+    before = payload.get("before") or {"generation": record.generation - 1, "mark": None}
+    mark, sighting = before["mark"], payload.get("sighting")
+    return Answer(
+        record=record,
+        before=replace(
+            record,
+            generation=before["generation"],
+            attempt=Attempt(*mark) if mark else None,
+        ),
+        holder=payload.get("holder"),
+        follows=payload.get("follows"),
+        events=tuple(Event(*event) for event in payload.get("events", ())),
+        sighting=Sighting(
+            tuple((one, name) for one, name in sighting["advertisers"]),
+            sighting["source"],
+            complete=sighting["complete"],
+        )
+        if sighting
+        else None,
+    )
+
+
+def _content(file: Path, *, even_locked: bool) -> str:
+    """Return what is in a file.
+
+    Raises:
+        BlockingIOError: A living process is about to commit it.
+    """
+    # Neither a pipe, which would be waited for, nor a link is a file of ours.
+    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    with os.fdopen(handle, "rb") as opened:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            raise StoreDamaged("not a recovery file")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:  # not every network file system has locks
+            if isinstance(error, BlockingIOError) and not even_locked:
+                raise
+        return opened.read(_LARGEST).decode()
 
 
 def _is_ours(folder: Path) -> bool:
     """Whether the folder is a real one of this user's: others may write to its parent."""
     status = folder.lstat()
-    return not folder.is_symlink() and status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return (
+        stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
+    )

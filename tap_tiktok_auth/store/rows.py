@@ -151,6 +151,19 @@ def changes(
     return changed
 
 
+def is_current(row: tuple[Any, ...] | None, before: Record | None, after: Record) -> bool:
+    """Whether a row is still what *after* was made from."""
+    column = dict(zip(COLUMNS, row, strict=True)) if row else {}
+    read = before.generation if before else after.generation - 1
+    if column.get("generation", 0) != read:
+        return False
+    if after.generation > read:
+        return True
+    mark = before.attempt if before else None
+    stored = tuple(column.get(name) for name in ("attempt_key", "attempt_at", "attempt_outcome"))
+    return stored == ((mark.key, mark.at, mark.outcome) if mark else (None, None, None))
+
+
 def seal(record: Record, cipher: Cipher, key: str) -> str:
     """Return the secrets of a record, sealed and bound to its row."""
     return cipher.seal(_payload(record), key=key)

@@ -124,23 +124,23 @@ class SqlStore(Store):
         record: Record,
         holder: str | None,
         *,
+        before: Record | None = None,
         events: Iterable[Event] = (),
         sighting: Sighting | None = None,
+        patience: float | None = None,
     ) -> bool:
-        with self._database.writing() as cursor:
+        with self._database.writing(patience=patience) as cursor:
             key, _ = self._lock(cursor, record.name)
             columns = self._sealed(record, key)
-            row, current = connections.select(cursor, record.name)[:2]
-            generation = 0 if row is None else row[rows.COLUMNS.index("generation")]
-            next_tokens = generation == record.generation - 1
-            under_lease = generation == record.generation and holder == current is not None
-            if not (next_tokens or under_lease):
-                # A commit that was carried out, but whose confirmation was lost, is repeated.
-                return row is not None and connections.same(row, columns)
-            cursor.execute(connections.UPSERT, tuple(columns.values()))
+            row = connections.select(cursor, record.name)[0]
+            if rows.is_current(row, before, record):
+                cursor.execute(connections.UPSERT, tuple(columns.values()))
+                self._note(cursor, record.name, events, sighting)
+            # A commit that was carried out, but whose confirmation was lost, is repeated.
+            elif row is None or not connections.same(row, columns):
+                return False
             if holder is not None:
                 connections.release(cursor, record.name, holder)
-            self._note(cursor, record.name, events, sighting)
         return True
 
     def amend(

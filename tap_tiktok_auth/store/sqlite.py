@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for another process's transaction; each of ours lasts milliseconds.
 BUSY_TIMEOUT = 15.0
+#: Milliseconds of one piece of that wait, in which no signal is heard.
+_PIECE = 250
 #: SQLite's mark of whose file it is: "TTka".
 _APPLICATION = 0x5454_6B61
 
@@ -40,6 +42,7 @@ class SQLite(Database, Forkable):
         path: The file; created with mode 0600 if it does not exist.
         clock: Returns seconds since the epoch.
         busy_timeout: Seconds to wait for another process's transaction.
+        stop: Set when the process was told to stop: nothing is waited for then.
 
     Raises:
         StoreError: The file cannot be used.
@@ -53,10 +56,12 @@ class SQLite(Database, Forkable):
         *,
         clock: Callable[[], float] = time.time,
         busy_timeout: float = BUSY_TIMEOUT,
+        stop: threading.Event | None = None,
     ) -> None:
         self.path = path
         self._clock = clock
         self._busy_timeout = busy_timeout
+        self._stop = stop or threading.Event()
         files.private_folder(path.parent)
         if not files.exists(path):
             files.create_once(path, b"")
@@ -85,11 +90,13 @@ class SQLite(Database, Forkable):
             yield cursor
 
     @contextmanager
-    def writing(self, *, exclusive: bool = False) -> Iterator[Cursor]:
+    def writing(
+        self, *, exclusive: bool = False, patience: float | None = None
+    ) -> Iterator[Cursor]:
         del exclusive  # SQLite has one writer at a time anyway
         with self._cursor() as cursor:
             try:
-                cursor.execute("BEGIN IMMEDIATE")
+                self._begin(cursor, patience)
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
@@ -187,6 +194,25 @@ class SQLite(Database, Forkable):
             self._begin_log(cursor)
             cursor.execute(f"PRAGMA application_id = {_APPLICATION}")
         schema.migrate(self)
+
+    def _begin(self, cursor: sqlite3.Cursor, patience: float | None) -> None:
+        """Begin to write, waiting for other writers in pieces, so that a signal is heard."""
+        limit = self._busy_timeout if patience is None else min(patience, self._busy_timeout)
+        deadline = time.monotonic() + limit
+        cursor.execute(f"PRAGMA busy_timeout = {_PIECE}")
+        try:
+            while True:
+                try:
+                    cursor.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    over = time.monotonic() >= deadline
+                    told = patience is None and self._stop.is_set()
+                    if over or told or "locked" not in str(error):
+                        raise
+                else:
+                    return
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
 
     def _begin_log(self, cursor: sqlite3.Cursor) -> None:
         """Turn the write-ahead log on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -142,6 +143,31 @@ def test_told_to_end_while_another_run_is_waited_for(bench: Bench) -> None:
     gate.set()
     assert ended(bench, first).code == 0
     assert len(bench.standin.token_posts) == 1
+
+
+def test_a_child_that_is_forked_meanwhile_hears_signals() -> None:
+    """A child that another thread forks while signals are held back is ended by one."""
+    forked: list[int] = []
+    ready, tell = os.pipe()
+
+    def fork() -> None:
+        pid = os.fork()
+        if not pid:
+            os.write(tell, b"!")
+            time.sleep(30)
+            os._exit(0)
+        forked.append(pid)
+
+    thread = threading.Thread(target=fork)
+    with deferred(threading.Event()):
+        thread.start()
+        thread.join()
+        assert os.read(ready, 1) == b"!"
+        os.kill(forked[0], signal.SIGTERM)
+        _, status = os.waitpid(forked[0], 0)
+    os.close(ready)
+    os.close(tell)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
 
 
 def test_whoever_goes_on_after_a_signal_goes_on() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth import leases, renewal
+from tap_tiktok_auth import broker, leases, renewal
+from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.errors import StoreUnavailable
+from tap_tiktok_auth.session import session
 from tap_tiktok_auth.store.sql import SqlStore
 from tests.standin.world import DAY
 
@@ -95,6 +98,22 @@ def test_a_commit_that_fails_for_good(bench: Bench, monkeypatch: pytest.MonkeyPa
     assert len(bench.standin.token_posts) == 3
     assert second.row("accounts")["refresh_count"] == 1
     assert not file.exists()
+
+
+def test_a_store_that_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that goes on running delivers the token by itself, for other machines too."""
+    monkeypatch.setattr(broker, "DELIVER_EVERY", 0.01)
+    config = parse(bench.settings(bench.consented("accounts")))
+    with session(config) as program:
+        with monkeypatch.context() as patch:
+            patch.setattr(SqlStore, "commit", failing(99, SqlStore.commit))
+            with pytest.raises(StoreUnavailable, match="is kept, encrypted, in"):
+                program.obtain(config.connections[0])
+        deadline = time.monotonic() + 30
+        while bench.record("accounts").token is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    assert len(bench.standin.token_posts) == 1
 
 
 def test_a_wrong_key(bench: Bench) -> None:

@@ -12,8 +12,9 @@ from cryptography.fernet import Fernet
 
 from tap_tiktok_auth.doctor.storage import check_store
 from tap_tiktok_auth.errors import StoreUnavailable
-from tap_tiktok_auth.store import open_store, recovery
+from tap_tiktok_auth.store import open_store
 from tests.doctor.patient import PREFIX, Patient
+from tests.store.samples import left_behind
 
 
 def test_a_key_that_does_not_fit_is_told(patient: Patient) -> None:
@@ -107,7 +108,7 @@ def test_tokens_in_recovery_files_are_told(patient: Patient) -> None:
     with closing(open_store(url, key)) as store:
         record = store.read("default")
         assert record is not None
-        file = recovery.write(store, replace(record, generation=record.generation + 1))
+        file = left_behind(store, replace(record, generation=record.generation + 1))
     (file.parent / "another-stores.recovery").write_text("sealed by another key")
     _, finding = patient.told(f"1 new token waits in {file.parent}")
     assert finding["level"] == "warning"

@@ -157,3 +157,48 @@ def test_confirmation_does_not_hide_a_failing_refresh() -> None:
         failing.failure,
         NOW,
     )
+
+
+def refused() -> Record:
+    """Return a connection whose refresh token TikTok has refused."""
+    error = GrantRejected("TikTok does not accept the refresh token", code="40107", request_id="R1")
+    after, _ = outcomes.after_refusal(record(), error, NOW, attempt="key", action="refresh")
+    return after
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_refusal_is_the_word_that_lasts(*, works: bool) -> None:
+    """What fails later for a passing reason neither hides TikTok's refusal nor lends it its id."""
+    before = refused()
+    assert before.token is not None
+    if not works:
+        before = replace(before, token=before.token.ended(NOW - 1))
+    busy = RateLimited("TikTok restricts requests", code="40100", request_id="R2")
+    after, _ = outcomes.after_refusal(before, busy, NOW, attempt="key", action="refresh")
+    after, _ = outcomes.after_stop(after, busy, NOW)
+    error = lifecycle.next_step(after, wish()).error
+    assert error is not None
+    assert (error.cause, error.code, error.request_id) == (
+        "TikTok does not accept the refresh token",
+        "40107",
+        "R1",
+    )
+
+
+def test_an_error_without_an_id_has_no_other_calls_id() -> None:
+    """The id of an earlier call is not told with a failure that was none of TikTok's."""
+    before = record(request_id="R0")
+    after, _ = outcomes.after_stop(before, Unreachable("no connection"), NOW)
+    assert (after.failure is not None, after.request_id) == (True, None)
+
+
+def test_a_refused_seed_does_not_explain_the_end_of_the_chain_before_it() -> None:
+    """A chain that ends later is told by its own cause, not by that of a new code that failed."""
+    token = Token("act", None, NOW - DAY, NOW - 1)
+    before = record(token=replace(token, expires_at=NOW + 9), refresh_count=0)
+    error = GrantRejected("TikTok does not accept the auth code", code="40110")
+    after, _ = outcomes.after_refusal(before, error, NOW, attempt="new", action="exchange")
+    ended = replace(after, token=token)
+    told = lifecycle.next_step(ended, wish()).error
+    assert told is not None
+    assert "auth code" not in told.cause

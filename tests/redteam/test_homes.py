@@ -9,12 +9,12 @@ import platformdirs
 import pytest
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
-from tap_tiktok_auth.store import keys, open_store, recovery
+from tap_tiktok_auth.store import keys, open_store
 from tap_tiktok_auth.store.crypto import new_key
 from tap_tiktok_auth.store.files import create_once
 from tap_tiktok_auth.store.sql import SqlStore
 from tap_tiktok_auth.store.sqlite import SQLite, default_path
-from tests.store.samples import full_record
+from tests.store.samples import full_record, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ def test_a_folder_that_someone_else_made_gets_no_token(
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
     with target.store() as store:
         (target.path.parent / "recovery").symlink_to(trap)
-        file = recovery.write(store, full_record())
+        file = left_behind(store, full_record())
     assert file.is_relative_to(state)
     assert list(trap.iterdir()) == []
 

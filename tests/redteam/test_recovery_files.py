@@ -10,7 +10,7 @@ import pytest
 from tap_tiktok_auth.errors import TikTokAuthError
 from tap_tiktok_auth.store import open_store, recovery
 from tap_tiktok_auth.store.crypto import Cipher, new_key
-from tests.store.samples import renewed
+from tests.store.samples import left_behind, renewed
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.records import Record
@@ -24,7 +24,7 @@ def lose_an_answer(target: Target) -> Record:
     with target.broker() as broker:
         broker.obtain(broker.connection("acme"))
         after = target.record()
-        recovery.write(broker.store, after, follows=before)
+        left_behind(broker.store, after, follows=before)
         broker.store.forget("acme")
         assert broker.store.commit(replace(before, generation=1), None)
     return after
@@ -74,8 +74,8 @@ def test_two_files_in_order(target: Target) -> None:
         store.forget("acme")
         for generation in range(1, 9):
             assert store.commit(replace(record, generation=generation), None)
-        recovery.write(store, tenth, follows=ninth)
-        recovery.write(store, ninth, follows=record)
+        left_behind(store, tenth, follows=ninth)
+        left_behind(store, ninth, follows=record)
         assert recovery.take_in(store) == 2
         assert store.read("acme") == tenth
 

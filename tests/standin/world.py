@@ -168,6 +168,10 @@ class World:
         for access in self.access.values():
             access.consent.revoked = True
 
+    def revoke_refresh_tokens(self) -> None:
+        """End all refresh tokens, leaving the access tokens."""
+        self.refresh.clear()
+
     def kill_access_tokens(self) -> None:
         """End all access tokens, leaving the refresh tokens."""
         self.access.clear()

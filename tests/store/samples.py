@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.records import Attempt, Failure, PendingLogin, Record
+from tap_tiktok_auth.records import Attempt, Event, Failure, PendingLogin, Record
+from tap_tiktok_auth.store import recovery
 from tap_tiktok_auth.tokens import Token
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tap_tiktok_auth.store import Store
 
 ACCESS = "act.ACCESS-SECRET"
@@ -62,6 +66,28 @@ def stored(store: Store, name: str = "acme", **changes: Any) -> Record:
     record = full_record(name, **changes)
     assert store.commit(record, None)
     return record
+
+
+class _Killed(Exception):
+    """A process ends before it could commit."""
+
+
+def left_behind(store: Store, record: Record, *, follows: Record | None = None) -> Path:
+    """Leave an answer of TikTok in a recovery file, as a process that was killed does."""
+    token = follows.token if follows else None
+    answer = recovery.Answer(
+        record=record,
+        before=replace(record, generation=record.generation - 1, attempt=None),
+        follows=store.fingerprint(token.access_token) if token else None,
+        events=(Event("refreshed", record.name),),
+    )
+    kept: list[Path | None] = []
+    with suppress(_Killed), recovery.kept(store, answer) as file:
+        kept.append(file)
+        raise _Killed
+    (left,) = kept
+    assert left is not None
+    return left
 
 
 def login(**changes: Any) -> PendingLogin:

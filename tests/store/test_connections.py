@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.records import Failure, Record
+from tap_tiktok_auth.records import Attempt, Failure, Record
 from tap_tiktok_auth.tokens import Token
 from tests.store.samples import ACCESS, full_record, renewed, stored
 
@@ -118,16 +118,26 @@ class TestGenerations:
         assert store.commit(following, "me")
         assert store.read("acme") == following
 
-    def test_the_same_generation_needs_the_lease(self, store: Store) -> None:
-        """A change of status is stored under the lease only."""
+    def test_the_same_generation_needs_the_mark(self, store: Store) -> None:
+        """What became of a token request is stored only while the row has that request's mark."""
         record = stored(store)
+        mine = replace(record, attempt=Attempt("ab" * 32, 1.5, "sent"))
         changed = replace(record, status="unconfirmed")
-        assert not store.commit(changed, None)
-        assert not store.commit(changed, "stranger")
-        assert take(store, "me").outcome == "held"
-        assert not store.commit(changed, "stranger")
-        assert store.commit(changed, "me")
+        assert not store.commit(changed, "me", before=mine)
+        assert store.claim("acme", "me", TTL, lambda _: mine).outcome == "held"
+        other = replace(record, attempt=Attempt("ab" * 32, 2.5, "sent"))
+        assert not store.commit(changed, "me", before=other)
+        assert store.commit(changed, "me", before=mine)
         assert store.read("acme") == changed
+
+    def test_an_answer_does_not_undo_a_revoke(self, store: Store) -> None:
+        """Who sent a refresh before a person revoked does not store its answer, lease or not."""
+        record = stored(store)
+        take(store, "me")
+        revoked = replace(record, generation=2, token=None, status="revoked")
+        assert store.commit(revoked, None, before=record)
+        assert not store.commit(renewed(record), "me", before=record)
+        assert store.read("acme") == revoked
 
     def test_forgotten_tokens_do_not_come_back(self, store: Store) -> None:
         """A refresh that ends after its connection was forgotten is not stored."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_tiktok_auth.records import Attempt
 from tests.store.samples import full_record, renewed, stored
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ class TestLeases:
         """A slow holder's bad news does not overwrite the work of the one who took over."""
         take(store, "slow", ttl=-1.0)
         take(store, "you")
-        assert not store.commit(full_record(status="unconfirmed"), "slow")
+        mine = full_record(attempt=Attempt("ab" * 32, 1.5, "sent"))
+        changed = full_record(status="unconfirmed")
+        assert not store.commit(changed, "slow", before=mine)
         assert store.read("acme") == full_record()
 
     def test_leases_of_two_connections_are_two(self, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import tempfile
 import time
@@ -14,20 +15,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_tiktok_auth import configuration, renewal
-from tap_tiktok_auth.errors import StoreUnavailable
+from tap_tiktok_auth.errors import StoreDamaged, StoreUnavailable
 from tap_tiktok_auth.session import new_broker
 from tap_tiktok_auth.simulator import Simulator
-from tap_tiktok_auth.store import open_store, recovery
+from tap_tiktok_auth.store import open_store, recovery, rows
 from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tap_tiktok_auth.store.sql import SqlStore
 from tap_tiktok_auth.store.sqlite import SQLite
 from tests.store.backends import SQLiteBackend
-from tests.store.samples import ACCESS, full_record, renewed, stored
+from tests.store.samples import ACCESS, full_record, left_behind, renewed, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.broker import Broker, Held
+    from tap_tiktok_auth.records import Record
     from tap_tiktok_auth.store import Store
     from tests.postgres_server import PostgresServer
     from tests.store.backends import Backend
@@ -160,7 +162,7 @@ class TestFiles:
     def test_a_file_is_taken_in_once(self, store: Store) -> None:
         """The tokens in a file come into the store whole, and the file goes."""
         following = renewed(stored(store))
-        file = recovery.write(store, following)
+        file = left_behind(store, following)
         assert recovery.take_in(store) == 1
         assert store.read("acme") == following
         assert not file.exists()
@@ -169,7 +171,7 @@ class TestFiles:
     def test_an_outdated_file_goes(self, store: Store) -> None:
         """Tokens that were replaced meanwhile do not come back."""
         record = stored(store)
-        file = recovery.write(store, renewed(record))
+        file = left_behind(store, renewed(record))
         newer = renewed(renewed(record, "act.2"), "act.3")
         assert store.commit(renewed(record, "act.2"), None)
         assert store.commit(newer, None)
@@ -178,11 +180,24 @@ class TestFiles:
         assert not file.exists()
 
     def test_a_file_ahead_of_an_old_backup_stays(self, store: Store) -> None:
-        """A store that was restored from an old backup does not cost the newest tokens."""
+        """Where an old backup has other tokens, nobody knows whose chain lives: the file stays."""
         record = stored(store)
-        file = recovery.write(store, renewed(renewed(record)))
+        file = left_behind(store, renewed(renewed(record)))
         assert recovery.take_in(store) == 0
         assert file.exists()
+
+    def test_the_younger_token_of_a_chain_comes_into_an_old_backup(self, store: Store) -> None:
+        """A store that was restored from an old backup gets the newest token of its chain."""
+        record = stored(store)
+        third = renewed(renewed(record))
+        assert third.token is not None
+        youngest = replace(third, token=replace(third.token, issued_at=2_000_000_000.0))
+        file = left_behind(store, youngest)
+        assert recovery.take_in(store) == 1
+        found = store.read("acme")
+        assert found is not None
+        assert (found.token, found.generation) == (youngest.token, 2)
+        assert not file.exists()
 
     def test_another_stores_file_stays(
         self, store: Store, backend: Backend, tmp_path: Path
@@ -190,7 +205,7 @@ class TestFiles:
         """A file of another store, even with the same key, is left for that store."""
         other = SQLiteBackend(tmp_path / "home" / "tap-tiktok-auth" / "recovery" / "other")
         other.key = backend.key
-        file = recovery.write(other.open(), full_record())
+        file = left_behind(other.open(), full_record())
         target = next(recovery.folders(store))
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         moved = file.rename(target / file.name)
@@ -201,21 +216,93 @@ class TestFiles:
 
     def test_a_changed_file_is_not_believed(self, store: Store) -> None:
         """A file that was tampered with is neither taken in nor deleted."""
-        file = recovery.write(store, full_record())
+        file = left_behind(store, full_record())
         file.write_text(file.read_text()[:-9] + "AAAAAAAA=")
         assert recovery.take_in(store) == 0
         assert store.read("acme") is None
         assert file.exists()
+
+    @pytest.mark.timeout(30)
+    def test_what_is_no_file_of_ours_is_passed_over(self, store: Store) -> None:
+        """A pipe, a link or a giant in the folder holds nobody up, and a file is taken in."""
+        file = left_behind(store, renewed(stored(store)))
+        os.mkfifo(file.with_name("acme-9-1.recovery"))
+        file.with_name("acme-9-2.recovery").symlink_to("/dev/zero")
+        with file.with_name("acme-9-3.recovery").open("wb") as giant:
+            giant.truncate(10_000_000_000)
+        assert recovery.take_in(store) == 1
+
+    def test_one_file_keeps_no_other_from_it(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A connection whose row refuses the token costs no other connection its own."""
+        for name in ("a", "b", "c"):
+            left_behind(store, renewed(stored(store, name)))
+        read = type(store).read
+
+        def damaged(store: Store, name: str) -> Record | None:
+            if name == "b":
+                raise StoreDamaged("the row is damaged")
+            return read(store, name)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(store), "read", damaged)
+            assert recovery.take_in(store) == 2
+        assert recovery.take_in(store) == 1
+
+    def test_columns_go_by_name(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A file that was written before the table got a column, or lost one, is taken in."""
+        following = renewed(stored(store))
+        with monkeypatch.context() as patch:
+            write = rows.from_record
+            patch.setattr(
+                rows,
+                "from_record",
+                lambda *args: {"new": 1} | dict(reversed(write(*args).items())),
+            )
+            left_behind(store, following)
+        assert recovery.take_in(store) == 1
+        assert store.read("acme") == following
+
+    def test_a_newer_programs_file_stays(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A file of a newer version is left to it, and said."""
+        with monkeypatch.context() as patch:
+            patch.setattr(recovery, "_VERSION", 99)
+            file = left_behind(store, renewed(stored(store)))
+        assert recovery.take_in(store) == 0
+        assert file.exists()
+        assert "newer tap-tiktok-auth" in caplog.text
+
+    def test_a_file_of_a_living_process_is_its_own(self, store: Store) -> None:
+        """What a process is about to commit is left to it, unless it was paused for too long."""
+        following = renewed(stored(store))
+        answer = recovery.Answer(following, replace(following, generation=1, attempt=None))
+        with recovery.kept(store, answer):
+            assert recovery.take_in(store) == 0
+            assert recovery.take_in(store, name="other") == 0
+            assert recovery.take_in(store, name="acme") == 1
+        assert store.read("acme") == following
+
+    def test_forgotten_files_are_gone(self, store: Store) -> None:
+        """A connection that is forgotten is not brought back by a file."""
+        file = left_behind(store, renewed(stored(store)))
+        other = left_behind(store, renewed(stored(store, "acme-2")))
+        assert store.forget("acme")
+        recovery.forget(store, "acme")
+        assert not file.exists()
+        assert other.exists()
 
     def test_an_open_folder_is_not_used(self, store: Store) -> None:
         """A folder that others may write to is passed over."""
         first = next(recovery.folders(store))
         first.mkdir(parents=True)
         first.chmod(0o777)
-        assert not recovery.write(store, full_record()).is_relative_to(first)
+        assert not left_behind(store, full_record()).is_relative_to(first)
 
     def test_no_secret_is_in_a_file(self, store: Store) -> None:
         """A file shows neither tokens nor the app's secret."""
-        content = recovery.write(store, replace(full_record(), subject_id="SUBJECT")).read_text()
+        content = left_behind(store, replace(full_record(), subject_id="SUBJECT")).read_text()
         assert ACCESS not in content
         assert "SUBJECT" not in content
