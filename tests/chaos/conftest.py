@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -16,7 +17,7 @@ from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.crypto import new_key
 from tap_tiktok_auth.tokens import Token
-from tests.chaos.worker import Place
+from tests.chaos.worker import Place, at_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,9 @@ class Nursery:
     def start(self, job: Callable[..., None], *arguments: Any) -> tuple[ForkServerProcess, Pipe]:
         """Start a process; return it and the pipe that its last argument writes to."""
         receiver, sender = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=job, args=(*arguments, sender), daemon=True)
+        # The process that it comes from has the folders of the test that began it.
+        given = (os.environ["XDG_STATE_HOME"], job, *arguments, sender)
+        process = self.context.Process(target=at_home, args=given, daemon=True)
         with self._lock:
             process.start()
         sender.close()

@@ -24,6 +24,7 @@ from tap_tiktok_auth.session import session
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection as Pipe
     from multiprocessing.synchronize import Barrier, Event
     from pathlib import Path
@@ -83,6 +84,12 @@ class Machine:
         socket.gethostname = lambda: self.name
         for variable in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             os.environ[variable] = str(self.home)
+
+
+def at_home(state_home: str, job: Callable[..., None], *arguments: Any) -> None:
+    """Do a job with a test's own folder for recovery files."""
+    os.environ["XDG_STATE_HOME"] = state_home
+    job(*arguments)
 
 
 def open_once(store: str, key: str, barrier: Barrier, answer: Pipe) -> None:
