@@ -66,7 +66,16 @@ def carry_out(
     )
     if answer.obtained_by is not None:
         record = _of_new_chain(record, renewal)
-    return _commit(renewal, record, answer, store, stop)
+    outcome = _commit(renewal, record, answer, store, stop)
+    if answer.grant.unread:
+        log.warning(
+            "connection %s: TikTok's answer has an unexpected %s; its token is kept. "
+            "Check it with: tiktok-auth status %s --check",
+            record.name,
+            ", ".join(answer.grant.unread),
+            record.name,
+        )
+    return outcome
 
 
 def _of_new_chain(record: Record, renewal: Renewal) -> Record:
