@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.lifecycle import Step
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.records import EventName, Record
     from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.tokens import Token
@@ -48,11 +48,13 @@ class Held:
         connection: The connection, with the app that the token belongs to.
         record: What the store has of it.
         warning: Why the token, which still works, could not be renewed.
+        renewal: What was done to have it; None if it was there, or someone else's work.
     """
 
     connection: Connection
     record: Record
     warning: TikTokAuthError | None = None
+    renewal: EventName | None = None
 
     @property
     def token(self) -> Token:
@@ -189,7 +191,8 @@ class Broker(Forkable):
 
             teach(record.token.access_token, record.token.refresh_token, record.app_secret)
         app = self.roster.app(connection, record)
-        return Held(replace(connection, api=record.api, app=app), record, outcome.warning)
+        connection = replace(connection, api=record.api, app=app)
+        return Held(connection, record, outcome.warning, outcome.renewal)
 
     def _obtain(self, connection: Connection, ask: Ask) -> Outcome:
         record = self.store.read(connection.name)

@@ -123,7 +123,7 @@ def _commit(
             log.warning("%s. Storing TikTok's new token again in %.1f s.", error.cause, wait)
             stop.wait(wait)
     if stored:
-        return Outcome(record)
+        return Outcome(record, renewal=answer.event)
     current = store.read(record.name)
     if current is None or current.token is None:
         raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
