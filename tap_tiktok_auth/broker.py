@@ -18,7 +18,7 @@ from tap_tiktok_auth.errors import (
     StoreError,
     TikTokAuthError,
 )
-from tap_tiktok_auth.forks import Forkable
+from tap_tiktok_auth.forks import Forkable, Lock
 from tap_tiktok_auth.roster import Roster
 from tap_tiktok_auth.signals import deferred
 from tap_tiktok_auth.wishes import Ask, Wishes, settle
@@ -90,17 +90,17 @@ class Broker(Forkable):
         self._wishes = Wishes(store, self.roster, config.refresh_margin)
         self._flight: SingleFlight | None = None
         self._looked_at = -math.inf
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self.follow_forks()
 
     def after_fork_in_child(self) -> None:
-        """Have a lock that no thread of the parent holds."""
-        self._lock = threading.Lock()
+        """Begin anew: a thread of the parent may have been waiting for *stop* or setting it."""
+        threading.Event.__init__(self.stop)
 
     @property
     def client(self) -> Client:
         """The HTTP client, made when it is first needed."""
-        with self._lock:
+        with self._lock.held():
             if self._client is None:
                 self._client = self._connect()
             return self._client
@@ -228,7 +228,7 @@ class Broker(Forkable):
         # Not for a token that is fresh in the store: that answer comes without these imports.
         from tap_tiktok_auth.single_flight import SingleFlight  # noqa: PLC0415
 
-        with self._lock:
+        with self._lock.held():
             if self._flight is None:
                 self._flight = SingleFlight(
                     self.config.request_timeout,
