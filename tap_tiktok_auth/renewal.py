@@ -69,7 +69,7 @@ def carry_out(
     outcome = _commit(renewal, record, answer, store, stop)
     if answer.grant.unread:
         log.warning(
-            "connection %s: TikTok's answer has an unexpected %s; its token is kept. "
+            "connection %s: TikTok's answer has an unusable %s; its token is kept. "
             "Check it with: tiktok-auth status %s --check",
             record.name,
             ", ".join(answer.grant.unread),

@@ -163,7 +163,7 @@ def _exchange_refused(meaning: Meaning) -> Meaning:
         return meaning
     next_step = LOGIN
     if meaning.next_step not in {LOGIN, REPORT}:
-        next_step = f"{meaning.next_step} If that is right, authorise again. {LOGIN}"
+        next_step = f"{meaning.next_step} If nothing is wrong there, authorise again. {LOGIN}"
     return Meaning(GrantRejected, meaning.cause, next_step)
 
 

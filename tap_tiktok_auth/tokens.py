@@ -35,7 +35,7 @@ class Grant:
         scopes: Granted scopes, sorted; None if the answer does not tell.
         advertiser_ids: Ad accounts named by the answer, in TikTok's order.
         request_id: TikTok's id of the call.
-        unread: Fields of the answer that are of an unexpected kind, and so count as not told.
+        unread: Fields of the answer that are of no use as they are, and so count as not told.
     """
 
     access_token: str = field(repr=False)

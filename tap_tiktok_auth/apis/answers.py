@@ -137,13 +137,13 @@ def grant(response: Response, data: Mapping[str, Any]) -> Grant:
     token = _token(response, data, "access_token")
     if token is None:
         _not_understood(response, "has no access token")
-    odd: list[str] = []
+    unread: list[str] = []
 
     def told(name: str, read: Callable[..., T], *arguments: object) -> T | None:
         try:
             return read(response, *arguments)
         except NoAnswer:
-            odd.append(name)
+            unread.append(name)
             return None
 
     def lifetime(*names: str) -> float | None:
@@ -161,7 +161,7 @@ def grant(response: Response, data: Mapping[str, Any]) -> Grant:
         scopes=told("scope", scopes, data.get("scope")),
         advertiser_ids=told("advertiser_ids", identifiers, data.get("advertiser_ids")) or (),
         request_id=data.get("request_id"),
-        unread=tuple(odd),
+        unread=tuple(unread),
     )
 
 

@@ -204,7 +204,7 @@ def test_odd_fields_beside_a_good_token(bench: Bench, api: str) -> None:
     assert set(bench.standin.spent().values()) == {1}
     for name, field in odd.items():
         (line,) = first.told(name)
-        assert f"unexpected {field};" in line
+        assert f"unusable {field};" in line
         assert "status" in line
         assert (second.told(name), second.row(name)["status"]) == ([], "active")
         assert second.row(name)["verified_at"]
@@ -231,7 +231,7 @@ def test_odd_fields_of_a_refresh(bench: Bench) -> None:
         assert token.access_token != old.access_token
         assert (token.refresh_token == old.refresh_token) is (field == "refresh_token")
         assert (run.row(name)["status"], run.row(name)["refresh_count"]) == ("active", 1)
-        assert f"unexpected {field};" in run.told(name)[0]
+        assert f"unusable {field};" in run.told(name)[0]
 
 
 @pytest.mark.parametrize("ends_in", [600, DAY, 300 * DAY])
