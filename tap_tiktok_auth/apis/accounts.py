@@ -95,8 +95,10 @@ class AccountsApi(BusinessApi):
     def read_identity(self, response: Response) -> Identity:
         data = answers.business_data(response)
         return Identity(
-            subject_id=answers.identifier(response, data, "creator_id", "open_id"),
-            scopes=answers.scopes(response, data.get("scope")),
+            subject_id=answers.if_usable(
+                answers.identifier, response, data, "creator_id", "open_id"
+            ),
+            scopes=answers.if_usable(answers.scopes, response, data.get("scope")),
         )
 
     def account_fields(self, scopes: tuple[str, ...]) -> tuple[str, ...]:

@@ -205,6 +205,17 @@ def identifier(response: Response, data: Mapping[str, Any], *names: str) -> str 
     return None if value is None else _id(response, value)
 
 
+def if_usable(read: Callable[..., T], *arguments: object) -> T | None:
+    """Return what one of the readers above reads; None where it finds a wrong kind.
+
+    What TikTok says beside "this token works" does not make that untrue.
+    """
+    try:
+        return read(*arguments)
+    except NoAnswer:
+        return None
+
+
 def text(value: object, limit: int = 500) -> str | None:
     """Return a name or label without control characters, cut to *limit*; None if it is no text."""
     return clean(value, limit=limit) if isinstance(value, str) and value.strip() else None

@@ -124,8 +124,8 @@ class LoginKitApi(TokenApi):
         user = data.get("user")
         user = user if isinstance(user, dict) else {}
         return Account(
-            open_id=answers.identifier(response, user, "open_id"),
-            union_id=answers.identifier(response, user, "union_id"),
+            open_id=answers.if_usable(answers.identifier, response, user, "open_id"),
+            union_id=answers.if_usable(answers.identifier, response, user, "union_id"),
             username=answers.text(user.get("username")),
             display_name=answers.text(user.get("display_name")),
         )

@@ -162,7 +162,8 @@ class MarketingApi(LongTermBusinessApi):
     def read_identity(self, response: Response) -> Identity:
         data = answers.business_data(response, long_term=True)
         if response.request.url.endswith("/user/info/"):
-            return Identity(subject_id=answers.identifier(response, data, "core_user_id"))
+            user = answers.if_usable(answers.identifier, response, data, "core_user_id")
+            return Identity(subject_id=user)
         if data.get("list") is None:
             return Identity()  # an answer without a list is not one that says "none"
         found: dict[str, Advertiser] = {}

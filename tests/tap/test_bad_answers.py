@@ -213,6 +213,26 @@ def test_odd_fields_beside_a_good_token(bench: Bench, api: str) -> None:
             assert second.row(name)["token_lifetime"] == "short_term"
 
 
+def test_odd_fields_of_a_verification(bench: Bench) -> None:
+    """TikTok says that the token works: what is of no use beside that changes nothing."""
+    config = bench.settings(bench.consented("accounts"), bench.consented("login_kit"))
+    first = bench.run(config)
+    values: tuple[Any, ...] = ({}, [[]], 1.5, True, "\x1b[31m")
+    for value in values:
+        bench.standin.fail("/token_info/", body=..., changes={"scope": value, "creator_id": value})
+        bench.standin.fail("/v2/user/", body=..., changes={"user": {"open_id": value}}, times=2)
+        run = bench.run(config)
+        assert run.code == 0
+        for api in ("accounts", "login_kit"):
+            before, row = first.row(api), run.row(api)
+            assert row["verified_at"]
+            assert (row["status"], row["scopes"], row["subject_id"]) == (
+                "active",
+                before["scopes"],
+                before["subject_id"],
+            )
+
+
 def test_odd_fields_of_a_refresh(bench: Bench) -> None:
     """The refreshed token is kept; the refresh token of before stays if none can be read."""
     odd = {f"c{number}": field for number, (field, _) in enumerate(ODDITIES)}
