@@ -14,7 +14,7 @@ ObtainedBy = Literal["auth_code", "refresh_token", "access_token", "login", "cli
 #: computed from; a difference up to this many seconds is no move of the deadline.
 DEADLINE_TOLERANCE = 300.0
 
-#: Seconds for which a token is used whose end nobody told, before it is renewed if it can be: half
+#: Seconds for which a token whose end is unknown is used before it is renewed, if it can be: half
 #: of the shortest life that TikTok documents.
 UNKNOWN_LIFE_USED = 3600.0
 
@@ -92,12 +92,12 @@ class Token:
                 token's own lifetime, so that short-lived tokens are not renewed on every use.
 
         Returns:
-            `fresh`, `stale` or `expired`. A token whose end is unknown becomes stale with time if
-            there is a refresh token, and has ended only once TikTok refuses it.
+            `fresh`, `stale` or `expired`. A token whose end is unknown becomes stale with time, and
+            has ended only once TikTok refuses it.
         """
         if self.expires_at is None:
-            age = now - self.issued_at
-            return "stale" if self.refreshable and age > UNKNOWN_LIFE_USED else "fresh"
+            aged = not self.long_term and now - self.issued_at > UNKNOWN_LIFE_USED
+            return "stale" if aged else "fresh"
         if now >= self.expires_at:
             return "expired"
         half_life = max(self.expires_at - self.issued_at, 0.0) / 2

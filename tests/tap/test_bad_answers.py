@@ -279,6 +279,19 @@ def test_a_token_whose_end_is_unknown_is_renewed_in_time(bench: Bench) -> None:
     assert row["access_token_expires_at"]
 
 
+def test_an_app_token_whose_end_is_unknown_is_renewed_in_time(bench: Bench) -> None:
+    """There is no refresh token, and nobody verifies it: a new one is asked for."""
+    config = bench.settings(bench.connection("login_kit", grant_type="client_credentials"))
+    bench.standin.fail("/v2/oauth/token/", body=..., changes={"expires_in": -1})
+    bench.run(config)
+    bench.pass_time(3500)
+    bench.run(config)
+    assert bench.world.app_tokens == 1
+    bench.pass_time(200)
+    assert bench.run(config).code == 0
+    assert bench.world.app_tokens == 2
+
+
 def test_an_answer_of_eleven_megabytes(bench: Bench) -> None:
     """Reading stops at the limit, and the line says so."""
     bench.standin.fail("/token/", body=b" " * 11_000_000)
