@@ -263,7 +263,7 @@ def _integer(digits: str) -> float:
 
 def _with_token(answer: dict[str, Any]) -> dict[str, Any] | None:
     """Return the part of an answer that has a usable access token; None if none has."""
-    for part in (answer, answer.get("data")):
+    for part in (answer.get("data"), answer):
         if isinstance(part, dict):
             token = part.get("access_token")
             if isinstance(token, str) and _TOKEN.fullmatch(token):
@@ -334,7 +334,7 @@ def _lifetime(response: Response, data: Mapping[str, Any], name: str) -> float |
     if not 0 <= value <= LONGEST_LIFETIME:
         _not_understood(response, f"has an impossible {name}")
     # Zero is how some token endpoints say "no timer"; a token that ends at once makes no sense.
-    return float(value) or None
+    return float(value) if value >= 1 else None
 
 
 def _id(response: Response, value: object) -> str:
