@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth import configuration, data_calls, destinations, setting_values
 from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.forks import Lock, held_off
 from tap_tiktok_auth.session import session
 from tap_tiktok_auth.watch import Watch
 
@@ -64,7 +64,7 @@ class TikTokAuthenticator:
     ) -> None:
         self._open_session = open_session
         self._name = connection
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._broker: Broker | None = None
         self._connection: Connection | None = None
         self._held: Held | None = None
@@ -125,7 +125,7 @@ class TikTokAuthenticator:
 
     def close(self) -> None:
         """Close the token store and the connections to TikTok; a later use opens them again."""
-        with self._lock:
+        with self._lock.held():
             opened, self._opened_session = self._opened_session, None
             self._broker = self._connection = self._held = None
             if opened is not None:
@@ -153,14 +153,14 @@ class TikTokAuthenticator:
         Raises:
             TikTokAuthError: There is no other; *rejection* if none can be had.
         """
-        with self._lock:
+        with self._lock.held():
             broker = self._opened()
             self._held = None
             return self._keep(broker, data_calls.replace_rejected(broker, refused, rejection))
 
     def given_up(self, refused: Held, rejection: TikTokAuthError) -> TikTokAuthError:
         """Remember that TikTok refused also the new token, and return the error to raise."""
-        with self._lock:
+        with self._lock.held():
             self._held = None
             data_calls.note_rejection(self._opened(), refused, rejection)
         return rejection.of(refused.connection.name)
@@ -168,9 +168,13 @@ class TikTokAuthenticator:
     # Having a token
 
     def _current(self) -> tuple[Held, TokenApi]:
-        with self._lock:
-            broker = self._opened()
-            held = self._held
+        broker, held = self._broker, self._held
+        works = broker is not None and held is not None and _works(broker, held)
+        # Who has a token that works goes on with it while another thread renews it.
+        with self._lock.held(wait=not works) as ours:
+            if not ours and broker is not None and held is not None:
+                return held, broker.api(held.connection)
+            broker, held = self._opened(), self._held
             if held is None or not self._is_good(broker, held):
                 if self._connection is None:
                     self._connection = self._resolve(broker)
@@ -192,7 +196,9 @@ class TikTokAuthenticator:
     def _opened(self) -> Broker:
         if self._broker is None:
             opened = ExitStack()
-            self._broker = opened.enter_context(self._open_session())
+            with held_off():
+                _import_all()
+                self._broker = opened.enter_context(self._open_session())
             self._opened_session = opened
         return self._broker
 
@@ -208,3 +214,13 @@ class TikTokAuthenticator:
                 next_step="Name the one to use with the argument connection.",
             )
         return found[0]
+
+
+def _works(broker: Broker, held: Held) -> bool:
+    return held.token.state(broker.store.now(), 0) != "expired"
+
+
+def _import_all() -> None:
+    """Import what a renewal needs; in a child that is forked in the midst, it never would be."""
+    from tap_tiktok_auth import client, single_flight, store  # noqa: F401, PLC0415  (once needed)
+    from tap_tiktok_auth.store import recovery  # noqa: F401, PLC0415

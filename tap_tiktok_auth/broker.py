@@ -19,7 +19,7 @@ from tap_tiktok_auth.errors import (
     StoreError,
     TikTokAuthError,
 )
-from tap_tiktok_auth.forks import Forkable
+from tap_tiktok_auth.forks import Forkable, Lock
 from tap_tiktok_auth.roster import Roster
 from tap_tiktok_auth.signals import deferred
 from tap_tiktok_auth.wishes import Ask, Wishes, settle
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.lifecycle import Step
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.records import EventName, Record
     from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.tokens import Token
@@ -50,11 +50,13 @@ class Held:
         connection: The connection, with the app that the token belongs to.
         record: What the store has of it.
         warning: Why the token, which still works, could not be renewed.
+        renewal: What was done to have it; None if it was there, or someone else's work.
     """
 
     connection: Connection
     record: Record
     warning: TikTokAuthError | None = None
+    renewal: EventName | None = None
 
     @property
     def token(self) -> Token:
@@ -92,17 +94,18 @@ class Broker(Forkable):
         self._looked_at = -math.inf
         self._closed = threading.Event()
         self._delivery: threading.Thread | None = None
-        self._lock, self._looking = threading.Lock(), threading.Lock()
+        self._lock, self._looking = Lock(), Lock()
         self.follow_forks()
 
     def after_fork_in_child(self) -> None:
-        """Have locks that no thread of the parent holds."""
-        self._lock, self._looking = threading.Lock(), threading.Lock()
+        """Begin anew: a thread of the parent may have been waiting for *stop* or setting it."""
+        threading.Event.__init__(self.stop)
+        self._closed, self._delivery = threading.Event(), None
 
     @property
     def client(self) -> Client:
         """The HTTP client, made when it is first needed."""
-        with self._lock:
+        with self._lock.held():
             if self._client is None:
                 self._client = self._connect()
             return self._client
@@ -204,7 +207,8 @@ class Broker(Forkable):
 
             teach(record.token.access_token, record.token.refresh_token, record.app_secret)
         app = self.roster.app(connection, record)
-        return Held(replace(connection, api=record.api, app=app), record, outcome.warning)
+        connection = replace(connection, api=record.api, app=app)
+        return Held(connection, record, outcome.warning, outcome.renewal)
 
     def _obtain(self, connection: Connection, ask: Ask) -> Outcome:
         record = self.store.read(connection.name)
@@ -237,7 +241,7 @@ class Broker(Forkable):
             StoreError: The store does not answer.
         """
         asked = time.monotonic()
-        with self._looking:
+        with self._looking.held():
             if name is None and self._looked_at >= asked:
                 return
             began = time.monotonic()
@@ -248,7 +252,7 @@ class Broker(Forkable):
 
     def _deliver_later(self) -> None:
         """Store what is left in files as soon as the store is back: no other machine can."""
-        with self._lock:
+        with self._lock.held():
             if self._closed.is_set() or (self._delivery and self._delivery.is_alive()):
                 return
             self._delivery = threading.Thread(
@@ -289,7 +293,7 @@ class Broker(Forkable):
         # Not for a token that is fresh in the store: that answer comes without these imports.
         from tap_tiktok_auth.single_flight import SingleFlight  # noqa: PLC0415
 
-        with self._lock:
+        with self._lock.held():
             if self._flight is None:
                 self._flight = SingleFlight(self, self._wishes)
             return self._flight

@@ -161,7 +161,8 @@ def _sighting(connection: Connection, identity: Identity) -> Sighting | None:
 
 def _report(broker: Broker, held: Held, *, warnings: tuple[TikTokAuthError, ...]) -> Report:
     now = broker.store.now()
-    deadline = lifecycle.consent_warning(held.record, now, broker.config.consent_warning_days)
+    days = broker.config.consent_warning_days
+    deadline = lifecycle.consent_warning(held.record, now, days, told=held.warning)
     if deadline is not None:
         warnings = (*warnings, deadline.of(held.connection.name))
     return Report(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Action = Literal["use", "refresh", "exchange", "import", "client_token", "stop"]
 
 LOGIN = "Run: tiktok-auth login {connection}"
+DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -236,20 +237,38 @@ def _remembered(record: Record | None, otherwise: str) -> AuthorizationRequired:
 
 
 def consent_days_left(token: Token | None, now: float) -> int | None:
-    """Return the whole days until the consent ends; None if it has no end that is known."""
+    """Return the days from today's date to that on which the consent ends, both in UTC.
+
+    It is 0 on the last day and ever after; None if the consent has no end that is known.
+    """
     if token is None or token.consent_deadline is None:
         return None
-    return int((token.consent_deadline - now) // 86_400)
+    return max(int(token.consent_deadline // DAY - now // DAY), 0)
 
 
-def consent_warning(record: Record, now: float, days: int) -> AuthorizationRequired | None:
-    """Return a warning if the consent ends within *days*; else None."""
-    left = consent_days_left(record.token, now)
-    if left is None or left >= days or record.token is None:
+def consent_warning(
+    record: Record, now: float, days: int, told: TikTokAuthError | None = None
+) -> AuthorizationRequired | None:
+    """Return a warning if the consent has ended or ends within *days*; else None.
+
+    Args:
+        record: What the store has of the connection.
+        now: Seconds since the epoch.
+        days: The setting `consent_warning_days`.
+        told: What is told of the connection anyway; one that asks for a login is enough.
+    """
+    token = record.token
+    if token is None or token.consent_deadline is None or isinstance(told, AuthorizationRequired):
         return None
-    when = as_date(record.token.consent_deadline or now)
+    if token.consent_deadline - now >= days * DAY:
+        return None
+    if token.consent_deadline <= now:
+        return _consent_over(token)
+    left = consent_days_left(token, now) or 0
+    when = ("today", "tomorrow")[left] if left < 2 else f"in {left} days"
     return AuthorizationRequired(
-        f"its consent ends on {when}, in {left} days; refreshing does not move that",
+        f"its consent ends on {as_date(token.consent_deadline)}, {when}; refreshing does not move "
+        "that",
         next_step=f"{LOGIN} before then.",
     )
 

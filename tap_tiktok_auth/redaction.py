@@ -11,7 +11,6 @@ import functools
 import json
 import logging
 import re
-import threading
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
@@ -82,10 +81,10 @@ class Redactor:
     """Masks secrets in texts. May be used by many threads at once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Each change is one step, so that threads need no lock, which a fork might leave locked.
         self._values: set[str] = set()
-        # The lengths of the secrets that begin with these six characters, longest first.
-        self._lengths: dict[str, tuple[int, ...]] = {}
+        # The lengths of the secrets that begin with these six characters.
+        self._lengths: dict[str, set[int]] = {}
 
     def learn(self, *values: str | None) -> None:
         """Mask these values from now on.
@@ -95,13 +94,9 @@ class Redactor:
                 `MIN_LENGTH` characters are passed over.
         """
         forms = [form for value in values if value for form in _forms(value)]
-        with self._lock:
-            for form in forms:
-                self._values.add(form)
-                prefix = form[:MIN_LENGTH]
-                lengths = self._lengths.get(prefix, ())
-                if len(form) not in lengths:
-                    self._lengths[prefix] = tuple(sorted((*lengths, len(form)), reverse=True))
+        for form in forms:
+            self._values.add(form)
+            self._lengths.setdefault(form[:MIN_LENGTH], set()).add(len(form))
 
     def redact(self, text: str) -> str:
         """Return *text* with every secret replaced by `***`."""
@@ -121,7 +116,8 @@ class Redactor:
         """Yield where secrets stand; spans of secrets that overlap are joined."""
         span: tuple[int, int] | None = None
         for start in range(len(text) - MIN_LENGTH + 1 if self._values else 0):
-            for length in self._lengths.get(text[start : start + MIN_LENGTH], ()):
+            lengths = self._lengths.get(text[start : start + MIN_LENGTH])
+            for length in sorted(lengths, reverse=True) if lengths else ():
                 if text[start : start + length] not in self._values:
                     continue
                 if span and start < span[1]:

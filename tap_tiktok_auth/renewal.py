@@ -84,9 +84,8 @@ def carry_out(
         pairs = tuple((advertiser_id, None) for advertiser_id in answer.grant.advertiser_ids)
         changed = replace(changed, sighting=Sighting(pairs, "token_response", complete=False))
     with recovery.kept(store, changed) as file:
-        if _commit(changed, store, stop, file):
-            return Outcome(record)
-        current = store.read(record.name)
+        stored = _commit(changed, store, stop, file)
+        current = record if stored else store.read(record.name)
         if current is not None and current.generation < record.generation:
             behind = StoreUnavailable("an older state of the token store was restored meanwhile")
             raise _kept_in(file, behind)
@@ -96,7 +95,15 @@ def carry_out(
         raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
     if current.token is None:
         raise AuthorizationRequired("its token was revoked meanwhile", next_step=LOGIN)
-    return Outcome(current)
+    if answer.grant.unread:
+        log.warning(
+            "connection %s: TikTok's answer has an unusable %s; its token is kept. "
+            "Check it with: tiktok-auth status %s --check",
+            record.name,
+            ", ".join(answer.grant.unread),
+            record.name,
+        )
+    return Outcome(current, renewal=answer.event if stored else None)
 
 
 def _of_new_chain(record: Record, renewal: Renewal) -> Record:

@@ -8,6 +8,10 @@ asks to come back later. A code that TikTok has not published is therefore never
 except for 5xxxx (errors on TikTok's side) and 6xxxx (maintenance). In particular an unknown 401xx
 may be about a token, a permission or a rate: it becomes `RequestRefused`, which repeats nothing and
 throws no token away.
+
+An authorization code is different. It works once and for an hour at most, so an exchange that
+TikTok refuses is not sent again unless one of its settings changes: what neither a permission nor
+another app would help there becomes `GrantRejected`, also if the number is unknown.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from typing import Literal
 
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
+    AuthorizationRequired,
     GrantRejected,
     PermissionMissing,
     RequestRefused,
@@ -46,9 +51,9 @@ __all__ = [
     "login_kit_error",
 ]
 
-#: What a call is for: the exchange of an authorization code, the refresh of a token, asking TikTok
-#: whether a token works, reading data, or revoking a token.
-Purpose = Literal["exchange", "refresh", "verify", "read", "revoke"]
+#: What a call is for: the exchange of an authorization code, the refresh of a token, a token of the
+#: app itself, asking TikTok whether a token works, reading data, or revoking a token.
+Purpose = Literal["exchange", "refresh", "client_token", "verify", "read", "revoke"]
 
 _CODE_REFUSED = (
     "TikTok refuses the authorization code: it was used before, has expired, was URL-decoded twice "
@@ -61,8 +66,8 @@ _NO_REFRESH = Meaning(
     "this token has no refresh: it is a long-term token, which works until it is revoked",
     f"Set access_token instead of refresh_token, or authorise again. {LOGIN}",
 )
-_CODE_CODES = frozenset({40110, 40115, 40131})
-_PARAMETER_CODES = frozenset({40000, 40002})
+#: What TikTok's own text says more about than the code does.
+_TOLD = frozenset({RequestRefused, PermissionMissing})
 _UNKNOWN = Meaning(
     RequestRefused, "TikTok refuses the request with a code that this version does not know", REPORT
 )
@@ -88,8 +93,9 @@ def business_error(
         long_term: Whether the token in question has no timer.
     """
     known = RETURN_CODES.get(code)
-    meaning = _for_purpose(code, known or _by_range(code), purpose, long_term=long_term)
-    tells = known is None or code in _PARAMETER_CODES
+    meaning = known or _by_range(code)
+    tells = known is None or meaning.kind in _TOLD
+    meaning = _for_purpose(code, meaning, purpose, long_term=long_term)
     return _error(meaning, str(code), message, request_id, tells=tells)
 
 
@@ -106,17 +112,20 @@ def login_kit_error(
     """
     known = LOGIN_KIT_ERRORS.get(name)
     meaning = known or _UNKNOWN
-    if meaning.kind in {GrantRejected, AccessTokenRejected}:
+    tells = meaning.kind in _TOLD
+    if purpose == "exchange":
+        meaning = _exchange_refused(meaning)
+    elif meaning.kind in {GrantRejected, AccessTokenRejected}:
         meaning = _token_refused(meaning, purpose)
     shown = name if known or _SHOWABLE_NAME.fullmatch(name) else None
-    return _error(meaning, shown, message, log_id, tells=known is None)
+    return _error(meaning, shown, message, log_id, tells=tells)
 
 
 def _error(
     meaning: Meaning, code: str | None, message: str | None, request_id: str | None, *, tells: bool
 ) -> TikTokAuthError:
     cause = meaning.cause
-    if message and (tells or meaning.kind in {RequestRefused, PermissionMissing}):
+    if message and tells:
         cause += f': "{message}"'
     return meaning.kind(cause, next_step=meaning.next_step, code=code, request_id=request_id)
 
@@ -128,10 +137,14 @@ def _by_range(code: int) -> Meaning:
 
 
 def _for_purpose(code: int, meaning: Meaning, purpose: Purpose, *, long_term: bool) -> Meaning:
+    if purpose == "exchange":
+        if code == 40101:
+            # TikTok docs: "Secret and app ID do not match. The authorization code is invalid."
+            cause = f"{meaning.cause}, or the authorization code is invalid"
+            meaning = replace(meaning, kind=RequestRefused, cause=cause)
+        return _exchange_refused(meaning)
     if code == 40107 and long_term:
         return _NO_REFRESH
-    if code in _CODE_CODES and purpose == "exchange":
-        return replace(meaning, cause=_CODE_REFUSED)
     if code == 40002 and purpose == "refresh":
         # TikTok answers 40002 "Invalid refresh_token" where one would expect 40107.
         return Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, LOGIN)
@@ -142,10 +155,20 @@ def _for_purpose(code: int, meaning: Meaning, purpose: Purpose, *, long_term: bo
     return meaning
 
 
-def _token_refused(meaning: Meaning, purpose: Purpose) -> Meaning:
-    """What the refusal of a credential means where a code or a refresh token was sent."""
-    if purpose == "exchange":
+def _exchange_refused(meaning: Meaning) -> Meaning:
+    """What a refusal means where an authorization code was sent, which is not sent again then."""
+    if meaning.kind in {GrantRejected, AccessTokenRejected}:
         return Meaning(GrantRejected, _CODE_REFUSED, LOGIN)
+    if meaning.kind not in {RequestRefused, AuthorizationRequired}:
+        return meaning
+    next_step = LOGIN
+    if meaning.next_step not in {LOGIN, REPORT}:
+        next_step = f"{meaning.next_step} If nothing is wrong there, authorise again. {LOGIN}"
+    return Meaning(GrantRejected, meaning.cause, next_step)
+
+
+def _token_refused(meaning: Meaning, purpose: Purpose) -> Meaning:
+    """What the refusal of a credential means where a refresh token was sent."""
     if purpose == "refresh":
         return Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, LOGIN)
     return meaning

@@ -71,7 +71,11 @@ TOKEN_METADATA = th.PropertiesList(
     _time("access_token_expires_at", "When the access token ends."),
     _time("refresh_token_expires_at", "When the refresh token ends."),
     _time("consent_deadline", "When a person must authorise again."),
-    th.Property("consent_days_left", th.IntegerType, description="Whole days until then."),
+    th.Property(
+        "consent_days_left",
+        th.IntegerType,
+        description="Days until that date, in UTC; 0 on the last day and once it has ended.",
+    ),
     _time("last_refreshed_at", "When the token was last refreshed."),
     th.Property("refresh_count", th.IntegerType, description="How often it was refreshed."),
     _text("last_error_code", "TikTok's code of the last error."),

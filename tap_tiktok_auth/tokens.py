@@ -14,6 +14,10 @@ ObtainedBy = Literal["auth_code", "refresh_token", "access_token", "login", "cli
 #: computed from; a difference up to this many seconds is no move of the deadline.
 DEADLINE_TOLERANCE = 300.0
 
+#: Seconds for which a token whose end is unknown is used before it is renewed, if it can be: half
+#: of the shortest life that TikTok documents.
+UNKNOWN_LIFE_USED = 3600.0
+
 #: A token that was issued later than this many seconds from now was issued by a wrong clock.
 CLOCK_TOLERANCE = 300.0
 
@@ -25,12 +29,13 @@ class Grant:
     Attributes:
         access_token: The access token, never empty.
         refresh_token: The refresh token; None if the answer had none or an empty one.
-        expires_in: Seconds the access token lives; None if it has no timer.
+        expires_in: Seconds the access token lives; None if it has no timer or none was told.
         refresh_expires_in: Seconds the refresh token lives; None if not told.
         subject_id: Whom the token speaks for (TikTok's `open_id` or `creator_id`).
         scopes: Granted scopes, sorted; None if the answer does not tell.
         advertiser_ids: Ad accounts named by the answer, in TikTok's order.
         request_id: TikTok's id of the call.
+        unread: Fields of the answer that are of no use as they are, and so count as not told.
     """
 
     access_token: str = field(repr=False)
@@ -41,6 +46,7 @@ class Grant:
     scopes: tuple[str, ...] | None = None
     advertiser_ids: tuple[str, ...] = ()
     request_id: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,12 @@ class Token:
                 token's own lifetime, so that short-lived tokens are not renewed on every use.
 
         Returns:
-            `fresh`, `stale` or `expired`.
+            `fresh`, `stale` or `expired`. A token whose end is unknown becomes stale with time, and
+            has ended only once TikTok refuses it.
         """
         if self.expires_at is None:
-            return "fresh"
+            aged = not self.long_term and now - self.issued_at > UNKNOWN_LIFE_USED
+            return "stale" if aged else "fresh"
         if now >= self.expires_at:
             return "expired"
         half_life = max(self.expires_at - self.issued_at, 0.0) / 2
@@ -108,6 +116,10 @@ class Token:
     def ended(self, at: float) -> Token:
         """Return this token as one that ended at *at*, because TikTok refused it."""
         return dataclasses.replace(self, expires_at=at)
+
+
+#: Fields that an answer has only if its token ends.
+_TIMED = frozenset({"expires_in", "expires", "refresh_token"})
 
 
 def token_from_grant(
@@ -140,5 +152,8 @@ def token_from_grant(
         expires_at=None if grant.expires_in is None else requested_at + grant.expires_in,
         refresh_expires_at=deadline if refresh_token else None,
         consent_deadline=deadline if refresh_token else None,
-        long_term=long_term and grant.expires_in is None and refresh_token is None,
+        long_term=long_term
+        and grant.expires_in is None
+        and refresh_token is None
+        and not _TIMED.intersection(grant.unread),
     )

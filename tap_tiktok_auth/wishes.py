@@ -12,7 +12,7 @@ from tap_tiktok_auth.lifecycle import Wish
 if TYPE_CHECKING:
     from tap_tiktok_auth.connections import App, Connection
     from tap_tiktok_auth.lifecycle import Step
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.records import EventName, Record
     from tap_tiktok_auth.roster import Roster
     from tap_tiktok_auth.store.contract import Store
 
@@ -50,10 +50,12 @@ class Outcome:
     Attributes:
         record: What is stored now.
         warning: Why the token could not be renewed, if it still works.
+        renewal: What was done for it here and now; None if nothing was, or somewhere else.
     """
 
     record: Record
     warning: TikTokAuthError | None = None
+    renewal: EventName | None = None
 
 
 class Wishes:

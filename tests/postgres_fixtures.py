@@ -15,11 +15,14 @@ from tests.postgres_server import PostgresServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: Looked up before any test moves it to a place that the server's user cannot reach.
+_TEMPORARY = tempfile.gettempdir()
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Return a running server, one for all tests of a test process."""
-    folder = Path(tempfile.mkdtemp(prefix="tap-tiktok-auth-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="tap-tiktok-auth-postgres-", dir=_TEMPORARY))
     server = PostgresServer(folder)
     try:
         server.start()

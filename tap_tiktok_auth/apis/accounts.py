@@ -17,6 +17,7 @@ from tap_tiktok_auth.apis.base import (
     account_holder_url,
     json_list,
     need_app,
+    need_redirect_uri,
 )
 from tap_tiktok_auth.apis.messages import Request
 
@@ -57,9 +58,12 @@ class AccountsApi(BusinessApi):
         code_verifier: str | None = None,
     ) -> Request:
         del code_verifier
-        body = {**_client(app), "grant_type": "authorization_code", "auth_code": code}
-        if redirect_uri:
-            body["redirect_uri"] = redirect_uri
+        body = {
+            **_client(app),
+            "grant_type": "authorization_code",
+            "auth_code": code,
+            "redirect_uri": need_redirect_uri(redirect_uri),
+        }
         return self.spend("tt_user/oauth2/token", app, body, code)
 
     def refresh(self, app: App, refresh_token: str) -> Request:
@@ -91,8 +95,10 @@ class AccountsApi(BusinessApi):
     def read_identity(self, response: Response) -> Identity:
         data = answers.business_data(response)
         return Identity(
-            subject_id=answers.identifier(response, data, "creator_id", "open_id"),
-            scopes=answers.scopes(response, data.get("scope")),
+            subject_id=answers.if_usable(
+                answers.identifier, response, data, "creator_id", "open_id"
+            ),
+            scopes=answers.if_usable(answers.scopes, response, data.get("scope")),
         )
 
     def account_fields(self, scopes: tuple[str, ...]) -> tuple[str, ...]:

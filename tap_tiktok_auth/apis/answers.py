@@ -1,7 +1,8 @@
 """Read TikTok's answers: two envelopes, several spellings, one meaning.
 
 Nothing of an answer is believed before its kind is checked. An answer that cannot be understood
-is `NoAnswer`: the request may have been carried out.
+is `NoAnswer`: the request may have been carried out. A usable access token is never lost to what
+else its answer says: it was paid for with a credential that works once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tap_tiktok_auth.errors import NoAnswer, RateLimited, RequestRefused, TryAgainLater
 from tap_tiktok_auth.redaction import clean, clean_id
@@ -17,12 +18,15 @@ from tap_tiktok_auth.return_codes import business_error, login_kit_error
 from tap_tiktok_auth.tokens import Grant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tap_tiktok_auth.apis.messages import Response
 
+T = TypeVar("T")
+
 #: No lifetime that TikTok documents is longer than a year; what exceeds this is no lifetime.
-LONGEST_LIFETIME = 20 * 365 * 86_400
+LONGEST_LIFETIME = 2 * 365 * 86_400
+_YEAR_2100 = 4_102_444_800
 
 _PARTIALLY_SUCCESSFUL = 20001
 _LARGEST_CODE = 99_999_999
@@ -45,16 +49,11 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
         TikTokAuthError: TikTok refuses, or the answer cannot be understood.
     """
     envelope = _json_object(response)
-    code = envelope.get("code")
-    flat = isinstance(envelope.get("access_token"), str)
+    code: Any = envelope.get("code")
     request_id = _request_id(response, envelope.get("request_id"))
-    if code is None and not flat:
-        _not_understood(response, "has no return code")
-    if code is not None and (isinstance(code, bool) or not isinstance(code, int)):
-        _not_understood(response, "has a return code that is no number")
-    if code is not None and abs(code) > _LARGEST_CODE:
-        _not_understood(response, "has an impossible return code")
-    if code not in {None, 0, _PARTIALLY_SUCCESSFUL}:
+    is_number = isinstance(code, int) and not isinstance(code, bool)
+    is_code = is_number and abs(code) <= _LARGEST_CODE
+    if is_code and code not in {0, _PARTIALLY_SUCCESSFUL}:
         message = clean(envelope.get("message") or "", response.request.secrets)
         raise business_error(
             code,
@@ -63,13 +62,15 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
             request_id=request_id,
             long_term=long_term,
         )
-    if response.status >= 400:
-        _refused_by_status(response)
-    data = envelope if flat else envelope.get("data")
+    data = _with_token(envelope)
     if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        _not_understood(response, "has data of a wrong kind")
+        if code is None:
+            _not_understood(response, "has no return code")
+        if not is_number:
+            _not_understood(response, "has a return code that is no number")
+        if not is_code:
+            _not_understood(response, "has an impossible return code")
+        data = _content(response, envelope.get("data"))
     return {**data, "request_id": request_id}
 
 
@@ -92,20 +93,18 @@ def login_kit_data(response: Response) -> dict[str, Any]:
     else:
         code, message, log_id = (answer.get(key) for key in ("code", "message", "log_id"))
     log_id = _request_id(response, log_id)
-    if code is not None and not isinstance(code, str):
-        _not_understood(response, "has an error of a wrong kind")
-    if code not in {None, "", "ok"}:
+    if isinstance(code, str) and code not in {"", "ok"}:
         raise login_kit_error(
             clean(code, limit=60),
             response.request.purpose,
             message=clean(message or "", response.request.secrets),
             log_id=log_id,
         )
-    if response.status >= 400:
-        _refused_by_status(response)
-    data = answer.get("data", answer)
-    if not isinstance(data, dict):
-        _not_understood(response, "has data of a wrong kind")
+    data = _with_token(answer)
+    if data is None:
+        if code is not None and not isinstance(code, str):
+            _not_understood(response, "has an error of a wrong kind")
+        data = _content(response, answer.get("data", answer))
     return {**data, "request_id": log_id}
 
 
@@ -125,29 +124,44 @@ def grant(response: Response, data: Mapping[str, Any]) -> Grant:
 
     Accepts the spellings of all token systems: `open_id` or `creator_id`; `expires_in` or
     `expires`; `refresh_token_expires_in`, `refresh_expires_in` or `refresh_expires`; scopes as a
-    list of numbers or as a comma separated text.
+    list of numbers or as a comma separated text. A field beside the access token that is of
+    another kind counts as not told, and is named in the grant.
 
     Args:
         response: The answer, for its request.
         data: Its content.
 
     Raises:
-        NoAnswer: There is no token in it, or a field is of a wrong kind.
+        NoAnswer: There is no usable access token in it.
     """
     token = _token(response, data, "access_token")
     if token is None:
         _not_understood(response, "has no access token")
+    unread: list[str] = []
+
+    def told(name: str, read: Callable[..., T], *arguments: object) -> T | None:
+        try:
+            return read(response, *arguments)
+        except NoAnswer:
+            unread.append(name)
+            return None
+
+    def lifetime(*names: str) -> float | None:
+        found = (told(name, _lifetime, data, name) for name in names)
+        return next((seconds for seconds in found if seconds is not None), None)
+
     return Grant(
         access_token=token,
-        refresh_token=_token(response, data, "refresh_token"),
-        expires_in=_lifetime(response, data, "expires_in", "expires"),
-        refresh_expires_in=_lifetime(
-            response, data, "refresh_token_expires_in", "refresh_expires_in", "refresh_expires"
+        refresh_token=told("refresh_token", _token, data, "refresh_token"),
+        expires_in=lifetime("expires_in", "expires"),
+        refresh_expires_in=lifetime(
+            "refresh_token_expires_in", "refresh_expires_in", "refresh_expires"
         ),
-        subject_id=identifier(response, data, "open_id", "creator_id"),
-        scopes=scopes(response, data.get("scope")),
-        advertiser_ids=identifiers(response, data.get("advertiser_ids")),
+        subject_id=told("open_id", identifier, data, "open_id", "creator_id"),
+        scopes=told("scope", scopes, data.get("scope")),
+        advertiser_ids=told("advertiser_ids", identifiers, data.get("advertiser_ids")) or (),
         request_id=data.get("request_id"),
+        unread=tuple(unread),
     )
 
 
@@ -191,6 +205,17 @@ def identifier(response: Response, data: Mapping[str, Any], *names: str) -> str 
     return None if value is None else _id(response, value)
 
 
+def if_usable(read: Callable[..., T], *arguments: object) -> T | None:
+    """Return what one of the readers above reads; None where it finds a wrong kind.
+
+    What TikTok says beside "this token works" does not make that untrue.
+    """
+    try:
+        return read(*arguments)
+    except NoAnswer:
+        return None
+
+
 def text(value: object, limit: int = 500) -> str | None:
     """Return a name or label without control characters, cut to *limit*; None if it is no text."""
     return clean(value, limit=limit) if isinstance(value, str) and value.strip() else None
@@ -214,8 +239,11 @@ def _json_object(response: Response) -> dict[str, Any]:
         if response.status >= 400:
             _refused_by_status(response)
         _not_understood(response, "is empty")
+    # A damaged text beside a token must not cost the token.
+    errors = "replace" if response.request.spends else "strict"
     try:
-        value = json.loads(response.body)
+        body = response.body.decode(json.detect_encoding(response.body), errors)
+        value = json.loads(body, parse_int=_integer)
     except (ValueError, RecursionError):
         if response.status >= 400:
             _refused_by_status(response)
@@ -223,6 +251,35 @@ def _json_object(response: Response) -> dict[str, Any]:
     if not isinstance(value, dict):
         _not_understood(response, "is not a JSON object")
     return value
+
+
+def _integer(digits: str) -> float:
+    """Return a number of JSON; one of more digits than Python converts is infinite."""
+    try:
+        return int(digits)
+    except ValueError:
+        return math.inf
+
+
+def _with_token(answer: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the part of an answer that has a usable access token; None if none has."""
+    for part in (answer.get("data"), answer):
+        if isinstance(part, dict):
+            token = part.get("access_token")
+            if isinstance(token, str) and _TOKEN.fullmatch(token):
+                return part
+    return None
+
+
+def _content(response: Response, data: object) -> dict[str, Any]:
+    """Return the content of an answer that has no token and refuses nothing."""
+    if response.status >= 400:
+        _refused_by_status(response)
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        _not_understood(response, "has data of a wrong kind")
+    return data
 
 
 def _refused_by_status(response: Response) -> NoReturn:
@@ -264,16 +321,20 @@ def _token(response: Response, data: Mapping[str, Any], name: str) -> str | None
     return value
 
 
-def _lifetime(response: Response, data: Mapping[str, Any], *names: str) -> float | None:
-    value = next((data[name] for name in names if data.get(name) is not None), None)
+def _lifetime(response: Response, data: Mapping[str, Any], name: str) -> float | None:
+    value = data.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        _not_understood(response, f"has a malformed {names[0]}")
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = _integer(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _not_understood(response, f"has a malformed {name}")
+    if LONGEST_LIFETIME < value < _YEAR_2100:
+        value -= response.sent_at  # some token endpoints of TikTok tell the moment of the end
     if not 0 <= value <= LONGEST_LIFETIME:
-        _not_understood(response, f"has an impossible {names[0]}")
+        _not_understood(response, f"has an impossible {name}")
     # Zero is how some token endpoints say "no timer"; a token that ends at once makes no sense.
-    return float(value) or None
+    return float(value) if value >= 1 else None
 
 
 def _id(response: Response, value: object) -> str:

@@ -112,7 +112,11 @@ class TokenApi(ABC):
         redirect_uri: str | None = None,
         code_verifier: str | None = None,
     ) -> Request:
-        """Return the request that turns an authorization code into a token."""
+        """Return the request that turns an authorization code into a token.
+
+        Raises:
+            ConfigurationError: A setting that TikTok requires is missing, so nothing may be sent.
+        """
 
     @abstractmethod
     def refresh(self, app: App, refresh_token: str) -> Request:
@@ -253,6 +257,21 @@ def account_holder_url(
 def json_list(items: tuple[str, ...]) -> str:
     """Return *items* as the compact JSON list that TikTok takes in a query."""
     return json.dumps(items, separators=(",", ":"))
+
+
+def need_redirect_uri(redirect_uri: str | None) -> str:
+    """Return the callback address, which TikTok compares with that of the consent.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if not redirect_uri:
+        raise ConfigurationError(
+            "setting redirect_uri is missing: TikTok requires it with an auth_code, so nothing "
+            "was sent",
+            next_step="Set redirect_uri to the address that is registered for the app.",
+        )
+    return redirect_uri
 
 
 def need_app(connection: Connection) -> App:

@@ -10,15 +10,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.apis import answers
-from tap_tiktok_auth.apis.base import Account, Identity, TokenApi, account_holder_url
+from tap_tiktok_auth.apis.base import (
+    Account,
+    Identity,
+    TokenApi,
+    account_holder_url,
+    need_redirect_uri,
+)
 from tap_tiktok_auth.apis.messages import Request
 from tap_tiktok_auth.errors import AccessTokenRejected, GrantRejected
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Response
     from tap_tiktok_auth.connections import App, Connection
+    from tap_tiktok_auth.return_codes import Purpose
     from tap_tiktok_auth.tokens import Grant
 
+_PURPOSES: dict[str, Purpose] = {
+    "authorization_code": "exchange",
+    "refresh_token": "refresh",
+    "client_credentials": "client_token",
+}
 _BASIC_FIELDS = "open_id,union_id,display_name"
 
 
@@ -59,9 +71,11 @@ class LoginKitApi(TokenApi):
         redirect_uri: str | None = None,
         code_verifier: str | None = None,
     ) -> Request:
-        form = {"grant_type": "authorization_code", "code": code}
-        if redirect_uri:
-            form["redirect_uri"] = redirect_uri
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": need_redirect_uri(redirect_uri),
+        }
         if code_verifier:
             form["code_verifier"] = code_verifier
         return self._token_request(app, form, code, *filter(None, [code_verifier]))
@@ -110,23 +124,23 @@ class LoginKitApi(TokenApi):
         user = data.get("user")
         user = user if isinstance(user, dict) else {}
         return Account(
-            open_id=answers.identifier(response, user, "open_id"),
-            union_id=answers.identifier(response, user, "union_id"),
+            open_id=answers.if_usable(answers.identifier, response, user, "open_id"),
+            union_id=answers.if_usable(answers.identifier, response, user, "union_id"),
             username=answers.text(user.get("username")),
             display_name=answers.text(user.get("display_name")),
         )
 
     def _token_request(self, app: App, form: dict[str, str], *secrets: str) -> Request:
-        grant_type = form["grant_type"]
+        purpose = _PURPOSES[form["grant_type"]]
         return Request(
-            purpose="refresh" if grant_type == "refresh_token" else "exchange",
+            purpose=purpose,
             method="POST",
             url=f"{self.hosts.login_kit}/v2/oauth/token/",
             app_id=app.app_id,
             headers={"Cache-Control": "no-cache"},
             form={"client_key": app.app_id, "client_secret": app.secret, **form},
             # Asking again for a token of the app itself costs nothing.
-            spends=grant_type != "client_credentials",
+            spends=purpose != "client_token",
             secrets=(app.secret, *secrets),
         )
 

@@ -18,10 +18,15 @@ from tap_tiktok_auth.apis.base import (
     query_url,
 )
 from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.errors import ConfigurationError, RequestRefused
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Response
     from tap_tiktok_auth.connections import App, Connection
+    from tap_tiktok_auth.tokens import Grant
+
+#: TikTok's codes for a call that is not there, or not any more.
+_NO_SUCH_CALL = frozenset({"40006", "40007", "40400", "41001"})
 
 #: Ids that one call of `advertiser/info` takes. The limit is not published; this many works.
 ADVERTISER_INFO_BATCH = 100
@@ -79,7 +84,14 @@ class LongTermBusinessApi(BusinessApi):
         code_verifier: str | None = None,
     ) -> Request:
         del redirect_uri, code_verifier
-        body: dict[str, Any] = {"app_id": app.app_id, "secret": app.secret, "auth_code": code}
+        body: dict[str, Any] = {
+            "app_id": app.app_id,
+            "secret": app.secret,
+            "auth_code": code,
+            # TikTok docs: against a time-out where there are thousands of ad accounts; the code
+            # would be gone with it. `oauth2/advertiser/get` tells which they are.
+            "return_advertiser_ids": False,
+        }
         if self.token_version == "v2.0":  # noqa: S105  (a version, not a token)
             body["is_long_term"] = self.long_term_token
         return self.spend("oauth2/access_token", app, body, code, version=self.token_version)
@@ -103,6 +115,22 @@ class LongTermBusinessApi(BusinessApi):
             json={"app_id": app.app_id, "secret": app.secret, "access_token": access_token},
             secrets=(app.secret, access_token),
         )
+
+    def read_grant(self, response: Response) -> Grant:
+        """Read a token answer; that there is no refresh in v1.3 is told as what it is."""
+        try:
+            return super().read_grant(response)
+        except (ConfigurationError, RequestRefused) as error:
+            gone = response.status == 404 or error.code in _NO_SUCH_CALL
+            if not gone or not response.request.url.endswith("/v1.3/oauth2/refresh_token/"):
+                raise
+            raise ConfigurationError(
+                "there is no refresh in v1.3: its tokens work until they are revoked",
+                next_step="Set access_token instead of refresh_token. For a token of v2.0, set "
+                "api_version to v2.0.",
+                code=error.code,
+                request_id=error.request_id,
+            ) from None
 
     @property
     def token_version(self) -> str:
@@ -134,7 +162,8 @@ class MarketingApi(LongTermBusinessApi):
     def read_identity(self, response: Response) -> Identity:
         data = answers.business_data(response, long_term=True)
         if response.request.url.endswith("/user/info/"):
-            return Identity(subject_id=answers.identifier(response, data, "core_user_id"))
+            user = answers.if_usable(answers.identifier, response, data, "core_user_id")
+            return Identity(subject_id=user)
         if data.get("list") is None:
             return Identity()  # an answer without a list is not one that says "none"
         found: dict[str, Advertiser] = {}

@@ -69,7 +69,8 @@ def look(broker: Broker, connection: Connection, record: Record | None) -> Repor
     elif record is not None:
         error = _last_failure(record, now)
     if record is not None and error is None:
-        ending = lifecycle.consent_warning(record, now, broker.config.consent_warning_days)
+        days = broker.config.consent_warning_days
+        ending = lifecycle.consent_warning(record, now, days, told=step.error)
         warnings += [ending] if ending else []
     return Report(
         connection=connection,
@@ -164,11 +165,10 @@ def line(report: Report, warning_days: int) -> Line:
         status = "reauthorization_required"
     left, share = _left(record, report.checked_at)
     token = record.token if record else None
-    days = lifecycle.consent_days_left(token, report.checked_at)
-    tone: Tone = "plain"
-    if days is not None and days < warning_days:
-        tone = "bad" if days < 0 else "warn"
     deadline = token.consent_deadline if token else None
+    tone: Tone = "plain"
+    if deadline and deadline - report.checked_at < warning_days * lifecycle.DAY:
+        tone = "warn" if deadline > report.checked_at else "bad"
     return Line(
         name=report.connection.name,
         api=report.connection.api,

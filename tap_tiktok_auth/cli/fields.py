@@ -94,7 +94,8 @@ def advertiser_ids(broker: Broker, held: Held) -> tuple[str, ...]:
     if held.connection.advertiser_ids:
         return held.connection.advertiser_ids
     seen = list(broker.store.advertisers(held.connection.name))
-    if not seen:
+    unconfirmed = held.record.verified_at is None and not held.record.refresh_count
+    if not seen or unconfirmed:  # what was seen may have been granted by an earlier consent
         report = check(broker, held.connection)
         if report.error is not None:
             raise report.error

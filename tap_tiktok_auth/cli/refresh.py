@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 import sys
 import time
 from collections import Counter
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.checks import Report
     from tap_tiktok_auth.connections import Connection
     from tap_tiktok_auth.records import Record
-    from tap_tiktok_auth.store import Store
 
 #: What became of a connection, and how the summary says it.
 _OUTCOMES = {
@@ -106,14 +103,13 @@ def refresh(
     if as_json:
         print_json([_shown(result) for result in results])
     else:
-        click.echo(_summary(results))
+        click.echo(_summary(results, force=force))
     sys.exit(_exit_code(results))
 
 
 def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Result]:
-    store, begun = broker.store, broker.store.now()
     # Workers that are started together share the work also if one of them takes longer to start.
-    started = begun - (time.monotonic() - (command.begun or time.monotonic()))
+    started = broker.store.now() - (time.monotonic() - (command.begun or time.monotonic()))
     connections = chosen(broker, names)
     reports = condition.look_at_all(broker, connections)
     if not names:
@@ -124,8 +120,7 @@ def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Res
     with progress("Refreshing", len(due)) as done:
         checked = check_all(broker, due, verify=False, force=force, since=started, done=done)
     now_known = {report.connection.name: report for report in checked}
-    renewals = _own_renewals(store, begun)
-    return [_result(now_known.get(before.connection.name), before, renewals) for before in reports]
+    return [_result(now_known.get(before.connection.name), before) for before in reports]
 
 
 def _is_due(report: Report) -> bool:
@@ -135,25 +130,11 @@ def _is_due(report: Report) -> bool:
     return report.held is None or report.held.warning is not None or unsettled
 
 
-def _own_renewals(store: Store, begun: float) -> dict[str, str]:
-    """Return what this process did since then, by connection, as the audit trail has it."""
-    # Event ids follow the clock in microseconds and never fall back behind it.
-    events = store.events(after=int(begun * 1_000_000) - 1)
-    own = (os.getpid(), socket.gethostname())
-    return {
-        stored.event.connection: stored.event.name
-        for stored in events
-        if (stored.pid, stored.host) == own
-        and stored.event.name in {"refreshed", "exchanged", "imported"}
-    }
-
-
-def _result(after: Report | None, before: Report, renewals: dict[str, str]) -> Result:
+def _result(after: Report | None, before: Report) -> Result:
     if after is None:
         return Result(before, "not_due")
-    name = after.connection.name
-    if name in renewals:
-        return Result(after, renewals[name])
+    if after.held is not None and after.held.renewal is not None:
+        return Result(after, after.held.renewal)
     if after.error is not None:
         return Result(after, "failed")
     if after.held is not None and after.held.warning is not None:
@@ -173,9 +154,11 @@ def _exit_code(results: list[Result]) -> int:
     return code
 
 
-def _summary(results: list[Result]) -> str:
+def _summary(results: list[Result], *, force: bool) -> str:
     counts = Counter(result.outcome for result in results)
-    told = [f"{counts[outcome]} {words}" for outcome, words in _OUTCOMES.items() if counts[outcome]]
+    # With --force all that can be refreshed is due: the rest has no refresh token.
+    words = _OUTCOMES | ({"not_due": "with nothing to refresh"} if force else {})
+    told = [f"{counts[outcome]} {words[outcome]}" for outcome in _OUTCOMES if counts[outcome]]
     return ", ".join(told) or "there was nothing to do"
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -136,6 +137,73 @@ def test_a_grant_can_be_believed(name: str, fields: dict[str, Any], token: str) 
     assert list(grant.scopes or ()) == sorted(set(grant.scopes or ()))
     held = token_from_grant(grant, 1_800_000_000.0)
     assert held.state(1_800_000_000.0, 1800) == "fresh"
+
+
+#: Any JSON at all, in any depth.
+JSON = st.recursive(
+    st.one_of(VALUES, st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+#: The fields beside the access token.
+BESIDE = (
+    *("refresh_token", "token_type", "expires_in", "expires", "refresh_token_expires_in"),
+    *("refresh_expires_in", "refresh_expires", "open_id", "creator_id", "scope", "advertiser_ids"),
+    *("request_id", "message", "log_id", "error_description"),
+)
+#: What is no return code and no name of an error, where one of them should be.
+NO_CODES: st.SearchStrategy[Any] = st.sampled_from(
+    [0, 20001, None, "0", "", "ok", False, [], {}, 0.0, 10**30, "absent"]
+)
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(API_NAMES),
+    purpose=st.sampled_from(["exchange", "refresh"]),
+    fields=st.dictionaries(st.sampled_from(BESIDE), JSON, max_size=6),
+    code=NO_CODES,
+    flat=st.booleans(),
+    status=st.sampled_from([200, 200, 201, 400, 500]),
+)
+def test_a_token_that_came_is_never_lost(
+    name: str, purpose: str, fields: dict[str, Any], code: Any, flat: bool, status: int
+) -> None:
+    """Whatever stands beside a good access token, flat or in an envelope, the token is read."""
+    content = {**fields, "access_token": "act.good"}
+    answer = content if flat else {**fields, "data": content}
+    if code != "absent" and not (name == "login_kit" and code == "0"):
+        answer["code"] = code
+    request = requests_of(name)[purpose]
+    grant, error = outcome_of(name, purpose, reply(request, answer, status))
+    assert error is None
+    assert grant.access_token == "act.good"
+    assert set(grant.unread) <= set(BESIDE)
+    for life in (grant.expires_in, grant.refresh_expires_in):
+        assert life is None or 0 < life < 10**9
+    assert grant.refresh_token is None or grant.refresh_token == fields["refresh_token"]
+    assert "scope" not in grant.unread or grant.scopes is None
+    assert "open_id" not in grant.unread or grant.subject_id is None
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        b'"scope": "a\xff\xfe"',
+        b'"message": "\xc3("',
+        b'"expires_in": ' + b"9" * 5000,
+        b'"expires_in": -1e400',
+    ],
+)
+@pytest.mark.parametrize("name", API_NAMES)
+def test_damage_beside_a_token(name: str, beside: bytes) -> None:
+    """Bytes that are no text, and numbers that Python does not convert, cost no token either."""
+    body = b'{"code": 0, "data": {"access_token": "act.good", ' + beside + b"}}"
+    if name == "login_kit":
+        body = b'{"access_token": "act.good", ' + beside + b"}"
+    grant, error = outcome_of(name, "exchange", reply(requests_of(name)["exchange"], body))
+    assert error is None
+    assert grant.access_token == "act.good"
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -20,7 +20,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, str, dict[str, Any] | None]] = {
     ("marketing", "exchange"): (
         "POST",
         f"{B}/oauth2/access_token/",
-        {**BUSINESS_APP, "auth_code": CODE},
+        {**BUSINESS_APP, "auth_code": CODE, "return_advertiser_ids": False},
     ),
     ("marketing", "verify"): ("GET", f"{B}/oauth2/advertiser/get/", None),
     ("marketing", "sandbox"): ("GET", f"{B}/user/info/", None),
@@ -33,7 +33,7 @@ EXPECTED: dict[tuple[str, str], tuple[str, str, dict[str, Any] | None]] = {
     ("creator_marketplace", "exchange"): (
         "POST",
         f"{B}/oauth2/access_token/",
-        {**BUSINESS_APP, "auth_code": CODE},
+        {**BUSINESS_APP, "auth_code": CODE, "return_advertiser_ids": False},
     ),
     ("creator_marketplace", "verify"): ("GET", f"{B}/tto/oauth2/tcm/", None),
     ("creator_marketplace", "account_info"): ("GET", f"{B}/tto/oauth2/info/", None),
@@ -124,5 +124,6 @@ def test_version_2_of_an_exchange(*, long_term: bool) -> None:
     request = marketing.exchange(APP, CODE)
     assert request.url == "https://business.example/open_api/v2.0/oauth2/access_token/"
     assert request.json["is_long_term"] is long_term
+    assert request.json["return_advertiser_ids"] is False
     assert "/v2.0/" in marketing.revoke(APP, ACCESS).url
     assert "/v2.0/" in marketing.refresh(APP, REFRESH).url

@@ -2,21 +2,65 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth import TikTokAuthenticator
+from tap_tiktok_auth import TikTokAuthenticator, configuration
+from tap_tiktok_auth.session import new_broker
+from tap_tiktok_auth.store import open_store
 
 from .loopback import Loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.simulator import Simulator
 
     Make = Callable[..., TikTokAuthenticator]
+
+
+class Opener:
+    """Opens sessions whose store has the simulator's clock, and counts reads of the store."""
+
+    def __init__(self, settings: dict[str, Any], tiktok: Simulator) -> None:
+        self.reads = 0
+        self._config = configuration.parse(settings)
+        self._tiktok = tiktok
+
+    @contextmanager
+    def __call__(self) -> Iterator[Broker]:
+        """Open one."""
+        config = self._config
+        store = open_store(config.token_store, config.token_store_key, clock=self._tiktok.now)
+        read = store.read
+
+        def counted(name: str) -> Any:
+            self.reads += 1
+            return read(name)
+
+        store.read = counted  # type: ignore[method-assign]
+        broker = new_broker(config, store)
+        try:
+            yield broker
+        finally:
+            broker.close()
+            store.close()
+
+
+@pytest.fixture
+def opener(tiktok_connection: dict[str, Any], tiktok_simulator: Simulator) -> Opener:
+    """Return what opens sessions for the simulated connection."""
+    return Opener(tiktok_connection, tiktok_simulator)
+
+
+@pytest.fixture
+def ahead(opener: Opener) -> Iterator[TikTokAuthenticator]:
+    """Return an authenticator whose time is the simulator's."""
+    with TikTokAuthenticator(opener) as auth:
+        yield auth
 
 
 @pytest.fixture

@@ -82,6 +82,18 @@ def test_ad_accounts_of_a_token_from_elsewhere_are_asked_for(world: World) -> No
     assert len(world.tiktok.calls()) == 1
 
 
+def test_ad_accounts_of_a_new_consent_are_asked_for(world: World) -> None:
+    """A new consent's ad accounts are not those that an earlier one was seen with."""
+    lost, *rest = sorted(world.tiktok.advertiser_ids)
+    shown(world, "acme", **world.configure(acme="marketing"))
+    anew = world.configure(acme="marketing")
+    world.tiktok.lose_advertiser(lost)
+
+    seen = shown(world, "acme", **anew)
+
+    assert seen["TIKTOK_ADVERTISER_IDS"].split(",") == rest
+
+
 def test_due_token_is_refreshed_first(world: World) -> None:
     """The command never gets a token that is about to end."""
     world.keep("acme", age=DAY - 900)

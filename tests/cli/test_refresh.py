@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_tiktok_auth import configuration, setting_values
+from tap_tiktok_auth.session import session
+from tap_tiktok_auth.settings import ENV_PREFIX
+from tests.authenticator.loopback import Loopback
+
 from .world import DAY
 
 if TYPE_CHECKING:
+    from tests.authenticator.loopback import Answer, Received
+
     from .world import World
 
 
@@ -73,6 +81,18 @@ def test_force_refreshes_what_is_fresh(world: World) -> None:
     world.keep("lasting", "marketing")
 
     assert outcomes(world, "--force") == {"fresh": "refreshed", "lasting": "not_due"}
+
+
+def test_force_says_what_has_nothing_to_refresh(world: World) -> None:
+    """Of a token that does not expire it is not said that it is "not due"."""
+    world.keep("fresh")
+    world.keep("lasting", "marketing")
+
+    result = world.run("refresh", "--force")
+    alone = world.run("refresh", "--force", "lasting")
+
+    assert (result.exit_code, result.stdout) == (0, "1 refreshed, 1 with nothing to refresh\n")
+    assert (alone.exit_code, alone.stdout) == (0, "1 with nothing to refresh\n")
 
 
 def test_names_limit_it(world: World) -> None:
@@ -159,6 +179,39 @@ def test_wrong_duration_is_a_usage_error(world: World, text: str) -> None:
 
     assert result.exit_code == 2
     assert "90s, 30m, 6h or 2d" in result.stderr
+
+
+def test_a_namesake_s_work_is_not_its_own(world: World) -> None:
+    """Containers may share a host name and process id 1; each counts what it did itself."""
+    world.keep("theirs", age=DAY - 900)
+    world.keep("ours", age=DAY - 900)
+    under_way, go_on = threading.Event(), threading.Event()
+
+    with Loopback(world.tiktok.url) as host:
+
+        def slowly(request: Received) -> Answer:
+            if under_way.is_set():
+                go_on.set()  # this is the worker's own request: it has begun
+            under_way.set()
+            assert go_on.wait(60)
+            return host.pass_on(request)
+
+        host.answers["/open_api/v1.3/tt_user/oauth2/refresh_token/"] = slowly
+        at_host = {f"{ENV_PREFIX}BUSINESS_API_URL": host.url}
+        settings = setting_values.from_environment({**world.environment, **at_host})
+
+        def refresh_theirs() -> None:
+            with session(configuration.parse(settings)) as broker:
+                broker.obtain(broker.connection("theirs"))
+
+        namesake = threading.Thread(target=refresh_theirs)
+        namesake.start()
+        assert under_way.wait(60)
+        result = world.run("refresh", **at_host)
+        namesake.join()
+
+    assert result.stdout == "1 refreshed, 1 done by another worker\n"
+    assert world.tiktok.count(action="refresh") == 2
 
 
 def test_workers_share_the_work(world: World) -> None:

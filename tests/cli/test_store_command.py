@@ -78,7 +78,9 @@ def test_processes_that_run_meanwhile_go_on(world: World) -> None:
 
 def test_copy_to_another_file(world: World) -> None:
     """Connections, ad accounts and events arrive; the lines say what to do next."""
-    assert world.run("refresh", **world.configure(acme="marketing")).exit_code == 0
+    environment = world.configure(acme="marketing")
+    assert world.run("refresh", **environment).exit_code == 0
+    assert world.run("status", "--check", **environment).exit_code == 0
     world.keep("beta")
     url = f"sqlite:///{world.folder / 'new' / 'tokens.db'}"
 

@@ -87,7 +87,9 @@ def test_ascii_terminal_gets_ascii() -> None:
 
 def test_events_fit_80_columns(world: World) -> None:
     """The audit trail is drawn within the terminal's width."""
-    world.run("refresh", **world.configure(acme="marketing"))
+    environment = world.configure(acme="marketing")
+    world.run("refresh", **environment)
+    world.run("status", "--check", **environment)
 
     code, terminal = run("events")
 

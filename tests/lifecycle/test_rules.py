@@ -202,3 +202,32 @@ def test_a_refused_seed_does_not_explain_the_end_of_the_chain_before_it() -> Non
     told = lifecycle.next_step(ended, wish()).error
     assert told is not None
     assert "auth code" not in told.cause
+
+
+@pytest.mark.parametrize(
+    ("left", "days", "words"),
+    [
+        # It is 08:00 in UTC.
+        (30 * DAY, 30, None),
+        (30 * DAY - 1, 30, "its consent ends on 2027-02-14, in 30 days;"),
+        (29 * DAY + 17 * 3600, 30, "its consent ends on 2027-02-14, in 30 days;"),
+        (2 * DAY, 2, "its consent ends on 2027-01-17, in 2 days;"),
+        (DAY, 1, "its consent ends on 2027-01-16, tomorrow;"),
+        (16 * 3600, 1, "its consent ends on 2027-01-16, tomorrow;"),
+        (16 * 3600 - 1, 0, "its consent ends on 2027-01-15, today;"),
+        (1, 0, "its consent ends on 2027-01-15, today;"),
+        (0, 0, "the consent ended on 2027-01-15"),
+        (-DAY, 0, "the consent ended on 2027-01-14"),
+        (-40 * DAY, 0, "the consent ended on 2026-12-06"),
+    ],
+)
+def test_the_days_of_a_consent(left: float, days: int, words: str | None) -> None:
+    """Days are counted by dates in UTC, in the warning as in the field, and are never negative."""
+    assert lifecycle.as_time(NOW) == "2027-01-15T08:00:00Z"
+    token = replace(record().token or Token(""), consent_deadline=NOW + left)
+    held = record(token=replace(token, refresh_expires_at=NOW + left))
+    assert lifecycle.consent_days_left(held.token, NOW) == days
+    warning = lifecycle.consent_warning(held, NOW, 30)
+    assert (warning is None) is (words is None)
+    assert warning is None or warning.cause.startswith(words or "")
+    assert lifecycle.consent_warning(held, NOW, 30, told=GrantRejected("refused")) is None

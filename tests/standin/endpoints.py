@@ -92,8 +92,14 @@ class Endpoints:
         version2 = incoming.path.startswith("/open_api/v2.0/")
         if version2 and not isinstance(body.get("is_long_term"), bool):
             raise Refusal(40002, "Missing required field(s): is_long_term.")
+        with_ids = body.get("return_advertiser_ids", True)
+        if not isinstance(with_ids, bool):
+            raise Refusal(40002, "return_advertiser_ids: Not a valid boolean.")
         consent = self.world.take_code(body["auth_code"], app_id, timed=False)
-        return self.long_term(consent, timed=version2 and not body["is_long_term"])
+        answer = self.long_term(consent, timed=version2 and not body["is_long_term"])
+        if not with_ids:
+            del answer["advertiser_ids"]
+        return answer
 
     def refresh_token(self, incoming: Incoming) -> dict[str, Any]:
         """Refresh a short-term token of v2.0."""

@@ -42,6 +42,7 @@ class Fault:
         gate: The answer waits until this is set.
         drip: Seconds between the bytes of the answer.
         headers: More headers of the answer.
+        changes: Fields of the true answer that are changed, in its `data` if it has one.
     """
 
     path: str
@@ -52,12 +53,17 @@ class Fault:
     gate: threading.Event | None = None
     drip: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
 
     def reply(self, true: Reply | None) -> Reply:
         """Return what is answered in place of the true reply."""
         if self.body is ...:
             assert true is not None
-            return true
+            if not self.changes:
+                return true
+            answer = json.loads(true.body or b"")
+            answer.get("data", answer).update(self.changes)
+            return _json(true.status, answer)
         body = self.body
         if not isinstance(body, bytes | None):
             body = json.dumps(body).encode()

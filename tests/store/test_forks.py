@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.forks import Forkable, held_off
 from tap_tiktok_auth.leases import Leases
 from tap_tiktok_auth.store import open_store
 from tests.store.forks import forked
@@ -94,6 +95,59 @@ def test_a_fork_waits_for_a_transaction(backend: Backend) -> None:
         for writer in writers:
             writer.join()
     assert failed == []
+
+
+def test_a_fork_while_others_come_and_go() -> None:
+    """Whoever follows forks is told of each, also while other threads join in and leave."""
+
+    class Witness(Forkable):
+        told = 0
+
+        def before_fork(self) -> None:
+            self.told += 1
+
+    witness, over = Witness(), threading.Event()
+    witness.follow_forks()
+
+    def come_and_go() -> None:
+        while not over.is_set():
+            some = [Forkable() for _ in range(20)]
+            for one in some:
+                one.follow_forks()
+            for one in some[:10]:
+                one.leave_forks()
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(3)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    for thread in threads:
+        thread.start()
+    try:
+        assert all(forked(lambda: True) for _ in range(50))
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert witness.told == 50
+
+
+def test_a_fork_waits_until_others_are_ready() -> None:
+    """What must not be cut in two by a fork is finished first."""
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        with held_off():
+            begun.set()
+            assert go_on.wait(60)
+            done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(60)
+    threading.Timer(0.1, go_on.set).start()
+    assert forked(done.is_set)
+    thread.join()
 
 
 def test_threads_of_a_child_hold_leases_in_its_own_name() -> None:

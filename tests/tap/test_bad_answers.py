@@ -146,46 +146,31 @@ def grant(**changes: Any) -> bytes:
     return json.dumps({"code": 0, "request_id": "20261121AB", "data": data}).encode()
 
 
-WRONG_FIELDS = {
-    "token_number": grant(access_token=7),
-    "token_list": grant(access_token=["act.x"]),
-    "token_empty": grant(access_token=""),
-    "token_null": grant(access_token=None),
-    "token_with_newline": grant(access_token="act.x\r\nX-Evil: 1"),
-    "token_unprintable": grant(access_token="act.\x00"),
-    "token_long": grant(access_token="a" * 100_000),
-    "refresh_object": grant(refresh_token={"a": 1}),
-    "life_negative": grant(expires_in=-1),
-    "life_absurd": grant(expires_in=10**15),
-    "life_nan": grant(expires_in=float("nan")),
-    "life_infinite": grant(expires_in=float("inf")),
-    "life_text": grant(expires_in="a day"),
-    "life_true": grant(expires_in=True),
-    "refresh_life_negative": grant(refresh_token_expires_in=-5),
-    "subject_list": grant(open_id=[1]),
-    "subject_controls": grant(open_id="\x1b[31mred"),
-    "scope_number": grant(scope=7),
-    "scope_objects": grant(scope=[{"a": 1}]),
-    "ids_text": grant(advertiser_ids="7001"),
-    "ids_objects": grant(advertiser_ids=[{}]),
-    "ids_float": grant(advertiser_ids=[1.5]),
+WRONG_TOKENS = {
+    "number": grant(access_token=7),
+    "list": grant(access_token=["act.x"]),
+    "empty": grant(access_token=""),
+    "null": grant(access_token=None),
+    "with_newline": grant(access_token="act.x\r\nX-Evil: 1"),
+    "unprintable": grant(access_token="act.\x00"),
+    "long": grant(access_token="a" * 100_000),
 }
 
 
-def test_wrong_fields_of_a_refresh(bench: Bench) -> None:
-    """A refresh whose answer cannot be believed changes no stored token, which is used on."""
+def test_wrong_tokens_of_a_refresh(bench: Bench) -> None:
+    """A refresh whose token cannot be believed changes no stored token, which is used on."""
     config = bench.settings(
-        *(bench.consented("accounts", name) for name in WRONG_FIELDS), parallelism=1
+        *(bench.consented("accounts", name) for name in WRONG_TOKENS), parallelism=1
     )
     bench.run(config)
-    before = {name: bench.record(name).token for name in WRONG_FIELDS}
+    before = {name: bench.record(name).token for name in WRONG_TOKENS}
     bench.pass_time(DAY - 600)
-    stored = {name: bench.record(name).token for name in WRONG_FIELDS}
-    for body in WRONG_FIELDS.values():
+    stored = {name: bench.record(name).token for name in WRONG_TOKENS}
+    for body in WRONG_TOKENS.values():
         bench.standin.fail("/refresh_token/", body=body)
     run = bench.run(config)
     assert run.code == 0
-    assert {name: bench.record(name).token for name in WRONG_FIELDS} == stored
+    assert {name: bench.record(name).token for name in WRONG_TOKENS} == stored
     for name, token in before.items():
         assert_one_line(run, name)
         assert run.row(name)["status"] == "unconfirmed", name
@@ -193,6 +178,118 @@ def test_wrong_fields_of_a_refresh(bench: Bench) -> None:
     assert max(bench.standin.spent().values()) == 1
     assert "act.changed" not in run.err + run.out
     assert "rft.changed" not in run.err + run.out
+
+
+#: Fields beside the access token, each with values that TikTok does not document.
+ODD_FIELDS: dict[str, tuple[Any, ...]] = {
+    "expires_in": (-5, 10**12, float("nan"), float("inf"), "soon", True, [], {"s": 1}),
+    "refresh_token_expires_in": (-5, "next year", [1]),
+    "open_id": ([1], "\x1b[31mred", {}, 1.5),
+    "scope": (7, [{"a": 1}], {"a": "b"}, True),
+    "advertiser_ids": ("7001", [{}], [1.5], 7),
+    "refresh_token": (7, {"a": 1}, ["rft.x"], "rft.two words", "r" * 100_000),
+}
+ODDITIES = [(field, value) for field, values in ODD_FIELDS.items() for value in values]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_odd_fields_beside_a_good_token(bench: Bench, api: str) -> None:
+    """A token that came is kept, confirmed and used on, whatever else its answer says."""
+    odd = {f"c{number}": field for number, (field, _) in enumerate(ODDITIES)}
+    config = bench.settings(*(bench.consented(api, name) for name in odd), parallelism=1)
+    for field, value in ODDITIES:
+        bench.standin.fail(token_path(api), body=..., changes={field: value})
+    first, second = bench.run(config), bench.run(config)
+    assert (first.code, second.code) == (0, 0)
+    assert set(bench.standin.spent().values()) == {1}
+    for name, field in odd.items():
+        (line,) = first.told(name)
+        assert f"unusable {field};" in line
+        assert "status" in line
+        assert (second.told(name), second.row(name)["status"]) == ([], "active")
+        assert second.row(name)["verified_at"]
+        if field == "expires_in":
+            assert second.row(name)["access_token_expires_at"] is None
+            assert second.row(name)["token_lifetime"] == "short_term"
+
+
+def test_odd_fields_of_a_verification(bench: Bench) -> None:
+    """TikTok says that the token works: what is of no use beside that changes nothing."""
+    config = bench.settings(bench.consented("accounts"), bench.consented("login_kit"))
+    first = bench.run(config)
+    values: tuple[Any, ...] = ({}, [[]], 1.5, True, "\x1b[31m")
+    for value in values:
+        bench.standin.fail("/token_info/", body=..., changes={"scope": value, "creator_id": value})
+        bench.standin.fail("/v2/user/", body=..., changes={"user": {"open_id": value}}, times=2)
+        run = bench.run(config)
+        assert run.code == 0
+        for api in ("accounts", "login_kit"):
+            before, row = first.row(api), run.row(api)
+            assert row["verified_at"]
+            assert (row["status"], row["scopes"], row["subject_id"]) == (
+                "active",
+                before["scopes"],
+                before["subject_id"],
+            )
+
+
+def test_odd_fields_of_a_refresh(bench: Bench) -> None:
+    """The refreshed token is kept; the refresh token of before stays if none can be read."""
+    odd = {f"c{number}": field for number, (field, _) in enumerate(ODDITIES)}
+    config = bench.settings(*(bench.consented("accounts", name) for name in odd), parallelism=1)
+    bench.run(config)
+    bench.pass_time(DAY - 600)
+    before = {name: bench.record(name).token for name in odd}
+    for field, value in ODDITIES:
+        bench.standin.fail("/refresh_token/", body=..., changes={field: value})
+    run = bench.run(config)
+    assert run.code == 0
+    for name, field in odd.items():
+        token, old = bench.record(name).token, before[name]
+        assert token is not None
+        assert old is not None
+        assert token.access_token != old.access_token
+        assert (token.refresh_token == old.refresh_token) is (field == "refresh_token")
+        assert (run.row(name)["status"], run.row(name)["refresh_count"]) == ("active", 1)
+        assert f"unusable {field};" in run.told(name)[0]
+
+
+@pytest.mark.parametrize("ends_in", [600, DAY, 300 * DAY])
+def test_a_lifetime_that_is_a_moment(bench: Bench, ends_in: int) -> None:
+    """A lifetime that can only be the moment of the end is taken as that."""
+    config = bench.settings(bench.consented("accounts"))
+    moment = int(bench.world.now()) + ends_in
+    bench.standin.fail("/token/", body=..., changes={"expires_in": moment})
+    assert bench.run(config).told("accounts") == []
+    token = bench.record("accounts").token
+    assert token is not None
+    assert token.expires_at == pytest.approx(moment)
+
+
+def test_a_token_whose_end_is_unknown_is_renewed_in_time(bench: Bench) -> None:
+    """It is used for an hour, the half of the shortest life that TikTok documents, then renewed."""
+    config = bench.settings(bench.consented("accounts"))
+    bench.standin.fail("/token/", body=..., changes={"expires_in": "soon"})
+    bench.run(config)
+    bench.pass_time(3500)
+    assert bench.run(config).row("accounts")["refresh_count"] == 0
+    bench.pass_time(200)
+    row = bench.run(config).row("accounts")
+    assert (row["refresh_count"], row["status"]) == (1, "active")
+    assert row["access_token_expires_at"]
+
+
+def test_an_app_token_whose_end_is_unknown_is_renewed_in_time(bench: Bench) -> None:
+    """There is no refresh token, and nobody verifies it: a new one is asked for."""
+    config = bench.settings(bench.connection("login_kit", grant_type="client_credentials"))
+    bench.standin.fail("/v2/oauth/token/", body=..., changes={"expires_in": -1})
+    bench.run(config)
+    bench.pass_time(3500)
+    bench.run(config)
+    assert bench.world.app_tokens == 1
+    bench.pass_time(200)
+    assert bench.run(config).code == 0
+    assert bench.world.app_tokens == 2
 
 
 def test_an_answer_of_eleven_megabytes(bench: Bench) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -131,9 +132,13 @@ def test_the_consent_warning(bench: Bench) -> None:
     run = bench.run(config)
     assert run.code == 0
     (line,) = run.told("accounts")
-    assert "in 19 days" in line
-    assert run.row("accounts")["consent_days_left"] == 19
-    assert run.row("accounts")["status"] == "active"
+    row = run.row("accounts")
+    dates = [datetime.fromisoformat(row[n]).date() for n in ("checked_at", "consent_deadline")]
+    days = (dates[1] - dates[0]).days
+    assert days in {19, 20}  # the second if no midnight lies within the seconds of this test
+    assert f"its consent ends on {dates[1]}, in {days} days;" in line
+    assert row["consent_days_left"] == days
+    assert row["status"] == "active"
     quiet = bench.run(config | {"consent_warning_days": 5})
     assert quiet.told("accounts") == []
     bench.pass_time(21 * DAY)
@@ -147,6 +152,21 @@ def test_the_consent_warning(bench: Bench) -> None:
     again = bench.run(config)
     assert again.events("accounts").count("reauthorization_required") == 1
     assert "the consent ended on" in again.told("accounts")[0]
+
+
+def test_a_consent_that_has_ended_is_not_announced(bench: Bench) -> None:
+    """While the token still works, it is told once in a run that the consent is over."""
+    config = bench.settings(bench.consented("accounts"))
+    bench.standin.fail("/token/", body=..., changes={"refresh_token_expires_in": 3 * 3600})
+    bench.run(config)
+    bench.pass_time(4 * 3600)
+    for _ in range(2):  # the token is fresh at first, then it is due
+        run = bench.run(config)
+        (line,) = run.told("accounts")
+        assert line.startswith("the consent ended on ")
+        assert line.endswith("Run: tiktok-auth login accounts")
+        assert (run.code, run.row("accounts")["consent_days_left"]) == (0, 0)
+        bench.pass_time(20 * 3600 - 600)
 
 
 def test_a_connection_of_a_login(bench: Bench) -> None:
@@ -191,6 +211,115 @@ def test_a_corrected_setting_lets_a_refused_code_be_tried_again(bench: Bench) ->
     assert [bench.run(bench.settings(wrong)).code for _ in range(2)] == [1, 1]
     assert len(bench.standin.token_posts) == 1
     assert bench.run(bench.settings(entry)).code == 0
+
+
+#: How TikTok says that a code is dead, or that something about its exchange is wrong.
+REFUSALS: dict[str, tuple[int | str, str]] = {
+    "invalid_code": (40002, "auth_code invalid"),
+    "invalid_parameters": (40000, "The parameters provided are invalid"),
+    "no_such_code": (40007, "auth_code does not exist"),
+    "app_or_code": (40101, "Invalid auth_code."),
+    "no_refresh_token": (40107, "Invalid token"),
+    "damaged": (40109, "Deciphering error"),
+    "canceled": (40110, "The auth_code is canceled."),
+    "timestamp": (40115, "The authentication timestamp has expired"),
+    "logged_out": (40114, ""),
+    "wrong_page": (40131, "Authorization code is expired"),
+    "unknown": (40199, "Something about the code"),
+}
+KIT_REFUSALS: dict[str, tuple[int | str, str]] = {
+    "grant": ("invalid_grant", "Authorization code is expired."),
+    "request": ("invalid_request", "Redirect_uri is not matched"),
+    "denied": ("access_denied", ""),
+    "parameter": ("invalid_param", ""),
+    "unknown": ("code_is_dead", ""),
+}
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_refused_code_is_sent_once(bench: Bench, api: str) -> None:
+    """A person is asked to log in, and no later run sends the code again."""
+    refusals = KIT_REFUSALS if api == "login_kit" else REFUSALS
+    entries = [bench.consented(api, name) for name in refusals]
+    path = "/v2/oauth/token/" if api == "login_kit" else "/oauth2/"
+    for code, message in refusals.values():
+        told: dict[str, Any] = {"error": code, "error_description": message, "log_id": "2026A"}
+        if api != "login_kit":
+            told = {"code": code, "message": message, "request_id": "2026A", "data": {}}
+        bench.standin.fail(path, body=told)
+    config = bench.settings(*entries, parallelism=1)
+    for _ in range(3):
+        run = bench.run(config)
+        assert run.code == 1
+        for name in refusals:
+            assert run.row(name)["status"] == "reauthorization_required", name
+            assert run.told(name)[0].endswith(f"Run: tiktok-auth login {name}")
+    assert set(bench.standin.spent().values()) == {1}
+    assert len(bench.standin.token_posts) == len(refusals)
+
+
+@pytest.mark.parametrize("api", ["accounts", "creator", "login_kit"])
+def test_a_code_without_a_redirect_uri(bench: Bench, api: str) -> None:
+    """What TikTok requires is said before anything is sent; the code works once it is there."""
+    entry = bench.consented(api)
+    others = bench.consented("marketing")
+    missing = {name: value for name, value in entry.items() if name != "redirect_uri"}
+    for _ in range(2):
+        run = bench.run(bench.settings(missing, others))
+        assert run.code == 1
+        (line,) = run.told(api)
+        assert line.startswith("setting redirect_uri is missing")
+        assert run.row(api)["status"] == "pending"
+        assert run.row("marketing")["status"] == "active"
+    assert entry["auth_code"] not in bench.standin.spent()
+    run = bench.run(bench.settings(entry, others))
+    assert (run.code, run.row(api)["status"]) == (0, "active")
+    assert bench.standin.spent()[entry["auth_code"]] == 1
+
+
+@pytest.mark.parametrize("version", ["v1.3", "v2.0"])
+def test_ad_accounts_are_not_asked_for_with_the_token(bench: Bench, version: str) -> None:
+    """An exchange with thousands of ad accounts could time out: their own call tells them."""
+    config = bench.settings(bench.consented("marketing"), api_version=version)
+    run = bench.run(config)
+    (exchange,) = bench.standin.token_posts
+    assert (exchange.body or {})["return_advertiser_ids"] is False
+    assert {row["source"] for row in run.rows("advertiser_ids")} == {"advertiser_get"}
+    assert run.row("marketing")["advertiser_count"] == 2
+
+
+def test_ad_accounts_that_come_with_the_token_are_taken(bench: Bench) -> None:
+    """If TikTok tells them all the same, they are there even while their own call fails."""
+    config = bench.settings(bench.consented("marketing"))
+    ids = ["7001", "9007199254740993"]
+    bench.standin.fail("/oauth2/access_token/", body=..., changes={"advertiser_ids": ids})
+    bench.standin.fail("/advertiser/get/", times=9, body={"code": 50000, "message": "", "data": {}})
+    run = bench.run(config)
+    assert run.code == 1
+    rows = run.rows("advertiser_ids")
+    assert {(row["advertiser_id"], row["source"]) for row in rows} == {
+        (one, "token_response") for one in ids
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b"404 page not found"),
+        (404, {"code": 40400, "message": "not found", "data": {}}),
+        (200, {"code": 41001, "message": "interface offline", "data": {}}),
+    ],
+)
+def test_a_refresh_that_v1_3_does_not_have(bench: Bench, status: int, body: object) -> None:
+    """What is told is that these tokens have no refresh, not that an address is wrong."""
+    bench.world.issued.add("rft.of-elsewhere")
+    entry = bench.connection("marketing", refresh_token="rft.of-elsewhere")
+    bench.standin.fail("/oauth2/refresh_token/", status=status, body=body)
+    run = bench.run(bench.settings(entry))
+    (line,) = run.told("marketing")
+    assert "no refresh in v1.3" in line
+    assert "access_token" in line
+    assert "business_api_url" not in line
 
 
 def test_no_connection_at_all(bench: Bench) -> None:

@@ -167,11 +167,40 @@ def test_refused_authorization_code(code: int) -> None:
         assert reason in error.cause
 
 
-def test_parameter_error_on_exchange_is_not_the_codes_fault() -> None:
-    """40002 on an exchange may be a missing field: the code is not declared dead."""
-    error = business_error(40002, "exchange", message="Missing required field(s): secret.")
+def test_a_refused_exchange_is_final() -> None:
+    """What an exchange is refused with is final, unless it passes or a permission or app helps."""
+    passing = {TryAgainLater, RateLimited, PermissionMissing, ConfigurationError}
+    for code, row in RETURN_CODES.items():
+        error = business_error(code, "exchange", message="Said so")
+        final = row.kind not in passing or code == 40101
+        assert type(error) is (GrantRejected if final else row.kind), code
+        if final:
+            assert str(error.of("acme")).endswith("Run: tiktok-auth login acme")
+    for name, kind in LOGIN_KIT_KINDS.items():
+        final = kind not in passing
+        assert type(login_kit_error(name, "exchange")) is (GrantRejected if final else kind), name
+    assert type(business_error(40199, "exchange")) is GrantRejected
+    assert type(login_kit_error("brand_new_error", "exchange")) is GrantRejected
+
+
+@pytest.mark.parametrize("code", [40000, 40002, 40007, 40064])
+def test_a_refused_exchange_shows_tiktoks_text(code: int) -> None:
+    """It may be the code or another parameter: TikTok's text says which."""
+    error = business_error(code, "exchange", message="auth_code invalid")
+    assert '"auth_code invalid"' in error.cause
+
+
+def test_app_or_code() -> None:
+    """40101 on an exchange means the app's secret or the code; both are named."""
+    line = str(business_error(40101, "exchange").of("acme"))
+    assert "app id and secret do not belong together, or the authorization code is invalid" in line
+    assert "app_secret" in line
+
+
+def test_a_refused_app_token_asks_for_no_login() -> None:
+    """Nobody logs in for a token of the app itself."""
+    error = login_kit_error("invalid_request", "client_token")
     assert type(error) is RequestRefused
-    assert '"Missing required field(s): secret."' in error.cause
 
 
 def test_parameter_error_on_refresh_shows_tiktoks_text() -> None:
