@@ -63,6 +63,10 @@ class Database(ABC):
             exclusive: Keep all other writers out, where the database would let them in.
         """
 
+    def exposures(self) -> Iterator[tuple[str, str]]:
+        """Yield what lets others at the database, each with what to do about it."""
+        return iter(())
+
     @abstractmethod
     def close(self) -> None:
         """Close all connections."""
