@@ -98,6 +98,11 @@ class Postgres(Database, Forkable):
             yield cursor
 
     def exposures(self) -> Iterator[tuple[str, str]]:
+        if weakness := postgres_address.weakness(self._parameters):
+            yield (
+                f"{self._location}: {weakness}",
+                "Add sslmode=verify-full&sslrootcert=FILE to the query of token_store.",
+            )
         with self.reading() as cursor:
             cursor.execute(WRITERS)
             roles = ", ".join(role for (role,) in cursor.fetchall())

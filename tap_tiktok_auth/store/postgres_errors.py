@@ -48,6 +48,21 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("no pg_hba.conf entry", "lets nobody in from here", "Allow this host in its pg_hba.conf."),
     ("too many clients", "has no free connection", "Run again, or raise its max_connections."),
     ("connection slots", "has no free connection", "Run again, or raise its max_connections."),
+    (
+        "cleartext password",
+        "wants the password in clear text without TLS that proves who it is",
+        "Add sslmode=verify-full&sslrootcert=FILE to the query of token_store.",
+    ),
+    (
+        "does not support ssl",
+        "does not offer TLS",
+        "Turn TLS on there; or, in a trusted network, add sslmode=disable to token_store.",
+    ),
+    (
+        '"require_auth"',
+        "needs a driver with libpq 16 or newer",
+        "Run: pip install --upgrade 'psycopg[binary]'",
+    ),
     ("certificate", "has no certificate that can be trusted", "Correct sslrootcert or sslmode."),
     ("ssl", "cannot agree on TLS with this machine", "Correct sslmode in token_store."),
     ("timeout", "does not answer", "Check host, port and firewall."),
