@@ -105,7 +105,9 @@ class Postgres(Database, Forkable):
             )
         with self.reading() as cursor:
             cursor.execute(WRITERS)
-            roles = ", ".join(role for (role,) in cursor.fetchall())
+            roles = ", ".join(
+                postgres_errors.quoted(role) if role else "PUBLIC" for (role,) in cursor.fetchall()
+            )
         if roles:
             revoke = f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {roles};"
             yield (

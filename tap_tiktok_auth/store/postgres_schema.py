@@ -66,15 +66,16 @@ DO $$ DECLARE role regrole; BEGIN
 END $$
 """.replace("{former}", FORMER).replace("{schema}", SCHEMA)
 
-#: Roles, beside the owner and its members, that may change the tables or add to the schema.
+#: Roles, beside the owner and its members, that may change the tables or add to the schema; None
+#: for everybody.
 WRITERS = """
-SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
-FROM pg_namespace n, LATERAL (
+SELECT DISTINCT rolname
+FROM pg_namespace n CROSS JOIN LATERAL (
   SELECT a.* FROM aclexplode(n.nspacl) a WHERE privilege_type = 'CREATE'
   UNION ALL
   SELECT a.* FROM pg_class c, aclexplode(c.relacl) a
   WHERE c.relnamespace = n.oid AND privilege_type <> 'SELECT'
-) g
+) g LEFT JOIN pg_roles ON pg_roles.oid = grantee
 WHERE n.nspname = '{schema}' AND NOT pg_has_role(grantee, n.nspowner, 'USAGE')
   AND grantee <> current_user::regrole AND has_schema_privilege(grantee, n.oid, 'USAGE')
 ORDER BY 1
