@@ -18,6 +18,7 @@ _RESTORE = f"Restore the schema {SCHEMA} from a backup, or give token_store anot
 
 #: By the beginning of the SQLSTATE, the longest first.
 _STATES: tuple[tuple[str, type[StoreError], str, str], ...] = (
+    ("23505", StoreUnavailable, "was changed by somebody else at this moment", _LATER),
     ("25006", StoreUnavailable, "is read-only", "Give token_store the address of the primary."),
     ("53100", StoreUnavailable, "cannot grow, its disk is full", "Make room on its disk."),
     ("53300", StoreUnavailable, "has no free connection", _LATER),
@@ -26,6 +27,7 @@ _STATES: tuple[tuple[str, type[StoreError], str, str], ...] = (
     ("XX", StoreDamaged, "is damaged", _RESTORE),
     ("3F", StoreDamaged, "lacks tables of this program", _RESTORE),
     ("42P01", StoreDamaged, "lacks tables of this program", _RESTORE),
+    ("42P06", StoreUnavailable, "was changed by somebody else at this moment", _LATER),
     ("42703", StoreDamaged, "lacks columns of this program", _RESTORE),
     ("40", StoreUnavailable, "broke off a transaction in favour of another one", _LATER),
     ("53", StoreUnavailable, "has run out of resources", _LATER),

@@ -31,14 +31,21 @@ KEY = (FIXTURES / "postgres.key").read_text(encoding="utf-8").strip()
 RUN = ("run", "tap-tiktok-auth", "target-postgres")
 
 
+def define(project: Path, load_schema: str | None) -> None:
+    """Write the project's `meltano.yml`: our own, but for the extractor's `load_schema`."""
+    text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    definition = yaml.safe_load(text.replace("-e .[postgres]", f"-e '{ROOT}[postgres]'"))
+    assert definition["plugins"]["extractors"][0].pop("load_schema") == "tiktok_auth"
+    if load_schema:
+        definition["plugins"]["extractors"][0]["load_schema"] = load_schema
+    (project / "meltano.yml").write_text(yaml.safe_dump(definition), encoding="utf-8")
+
+
 @pytest.fixture(scope="module", name="project")
 def _project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project whose extractor is listed by hand, without a `load_schema`."""
     project = tmp_path_factory.mktemp("project")
-    text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
-    definition = yaml.safe_load(text.replace("-e .[postgres]", f"-e '{ROOT}[postgres]'"))
-    definition["plugins"]["extractors"][0].pop("load_schema")
-    (project / "meltano.yml").write_text(yaml.safe_dump(definition), encoding="utf-8")
+    define(project, None)
     Meltano(project, {}).succeed("install", "tap-tiktok-auth", "target-postgres")
     return project
 
@@ -140,11 +147,9 @@ def test_a_store_of_version_0_1(runs: Runs) -> None:
 
 def test_the_definition_names_a_schema(runs: Runs, project: Path) -> None:
     """With our own definition the rows go into a schema that is named for them."""
-    text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
-    kept = (project / "meltano.yml").read_text(encoding="utf-8")
+    define(project, "tiktok_auth")
     try:
-        (project / "meltano.yml").write_text(text, encoding="utf-8")
         runs.run()
     finally:
-        (project / "meltano.yml").write_text(kept, encoding="utf-8")
+        define(project, None)
     assert runs.loaded("tiktok_auth") == {"default"}

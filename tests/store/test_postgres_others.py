@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreError
@@ -182,6 +184,30 @@ def test_who_was_let_in_cannot_act_as_the_owner(people: People) -> None:
     with one_line(StoreDamaged, "has a trigger"):
         opened(people, owner)
     assert people.sql("SELECT * FROM public.caught") == []
+
+
+def test_a_schema_that_another_role_makes_at_this_moment_is_not_used(people: People) -> None:
+    """Who creates the schema while we do gains nothing by it, either."""
+    owner, other = people.role(), people.role()
+    told: list[str] = []
+
+    def work() -> None:
+        try:
+            opened(people, owner)
+        except StoreError as error:
+            told.append(str(error))
+
+    with psycopg.connect(people.url(other)) as faster:
+        faster.execute(f"CREATE SCHEMA {SCHEMA}")
+        thread = threading.Thread(target=work)
+        thread.start()
+        waits = "SELECT 1 FROM pg_stat_activity WHERE usename = '{}' AND wait_event_type = 'Lock'"
+        while not people.sql(waits.format(owner)):
+            assert thread.is_alive()
+    thread.join()
+    assert "changed by somebody else at this moment. Run again" in told[0]
+    with one_line(StoreDamaged, f"schema {SCHEMA} of", f'belongs to the role "{other}"'):
+        opened(people, owner)
 
 
 class TestTrust:
