@@ -235,15 +235,17 @@ class Postgres(Database, Forkable):
                 former = []
             self._refuse_foreign(FORMER, former)
             owner = next((owner for table, owner, *_ in former if table == TABLES[0]), None)
-            try:
-                if None not in present:
-                    self._create_schema(cursor, owner)
-                if owner is not None:
-                    cursor.execute(MOVE)
-            except psycopg.errors.InsufficientPrivilege:
-                if owner is None:
-                    raise
-                raise postgres_errors.may_not_move(self._location, owner) from None
+            if owner is not None:
+                cursor.execute(
+                    "SELECT pg_has_role(?::name, 'USAGE') AND has_schema_privilege(?, 'CREATE')",
+                    (owner, FORMER),
+                )
+                if not cursor.fetchone()[0]:
+                    raise postgres_errors.may_not_move(self._location, owner)
+            if None not in present:
+                self._create_schema(cursor, owner)
+            if owner is not None:
+                cursor.execute(MOVE)
 
     def _create_schema(self, cursor: Cursor, owner: str | None) -> None:
         cursor.execute(
@@ -263,6 +265,8 @@ class Postgres(Database, Forkable):
         self, name: str, found: list[tuple[str | None, str, str, str | None]]
     ) -> None:
         for table, owner, user, fault in found:
+            if fault == "grant" and name == FORMER:
+                raise postgres_errors.may_not_move(self._location, owner)
             if fault == "grant":
                 raise postgres_errors.may_not_use(self._location, user)
             if fault is not None:

@@ -170,7 +170,7 @@ class TestTwoRoles:
 
     def test_the_other_waits_for_the_owner(self, people: People) -> None:
         """The other role is told who must come first, makes no second store, and then goes on."""
-        owner, worker = people.role(), people.role()
+        owner, worker, newcomer = people.role(), people.role(create=False), people.role()
         database = people.url(owner).rpartition("/")[2]
         people.sql(f"ALTER DATABASE {database} OWNER TO {owner}")
         restore(people, owner)
@@ -179,8 +179,9 @@ class TestTwoRoles:
             f"GRANT ALL ON SCHEMA {OLD} TO {worker};"
             f"GRANT ALL ON ALL TABLES IN SCHEMA {OLD} TO {worker}", owner
         )  # fmt: skip
-        with one_line(StoreUnavailable, f'Run once as its owner "{owner}": tiktok-auth status'):
-            opened(people, worker)
+        for role in (worker, newcomer):
+            with one_line(StoreUnavailable, f'Run once as its owner "{owner}": tiktok-auth status'):
+                opened(people, role)
         assert people.sql(f"SELECT FROM pg_namespace WHERE nspname = '{NEW}'") == []
         opened(people, owner).close()
         with closing(opened(people, worker)) as store:
