@@ -85,9 +85,8 @@ def run_all(job: dict[str, Any], server: PostgresServer) -> list[dict[str, int]]
 def loaded_rows(server: PostgresServer, streams: list[str]) -> dict[str, list[dict[str, Any]]]:
     """Return what is in PostgreSQL, sorted."""
     with psycopg.connect(server.url("postgres"), row_factory=dict_row) as connection:
-        found = {
-            name: connection.execute(f"SELECT * FROM tiktok.{name}").fetchall() for name in streams
-        }
+        connection.execute("SET search_path TO tiktok_auth")  # the extractor's load_schema
+        found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in streams}
     return {name: sorted(rows, key=_place) for name, rows in found.items()}
 
 

@@ -82,6 +82,8 @@ def check_store(store: Store, clock: Callable[[], float] = time.time) -> Iterato
         yield from_error(_CHECK, error)
     else:
         yield Finding(_CHECK, "ok", f"{store.location} can be written to, and its key fits")
+        for exposure, mend in store.exposures():
+            yield Finding(_CHECK, "warning", exposure, mend)
     skew = store.now() - clock()
     if abs(skew) > CLOCK_TOLERANCE:
         yield Finding(

@@ -239,6 +239,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def exposures(self) -> Iterator[tuple[str, str]]:
+        """Yield what lets others at the store, each with what to do about it."""
+
+    @abstractmethod
     def rotate_key(self, cipher: Cipher) -> int:
         """Seal everything with the first key of *cipher*, in one transaction.
 

@@ -67,6 +67,10 @@ class Database(ABC):
                 stop meanwhile; any other transaction ends soon then.
         """
 
+    def exposures(self) -> Iterator[tuple[str, str]]:
+        """Yield what lets others at the database, each with what to do about it."""
+        return iter(())
+
     @abstractmethod
     def close(self) -> None:
         """Close all connections."""

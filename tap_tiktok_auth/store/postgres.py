@@ -17,6 +17,7 @@ from tap_tiktok_auth.errors import StoreUnavailable
 from tap_tiktok_auth.forks import Forkable
 from tap_tiktok_auth.store import postgres_address, postgres_errors, schema
 from tap_tiktok_auth.store.database import Database
+from tap_tiktok_auth.store.postgres_schema import FORMER, LOOK, MOVE, SCHEMA, TABLES, WRITERS
 from tap_tiktok_auth.store.server_clock import ServerClock
 
 if TYPE_CHECKING:
@@ -33,14 +34,13 @@ T = TypeVar("T")
 PATIENCE = 35.0
 #: Connections of one process at most; transactions last milliseconds, so threads take turns.
 MOST_CONNECTIONS = 8
-_SCHEMA = "tap_tiktok_auth"
 #: Names the lock under which the schema is made and everything is kept still.
 _LOCK = 0x7461_7074_746B
 #: Everything is set for the transaction alone, which also works through a connection pooler that
 #: gives each transaction another connection. A process that stopped in the middle loses its
 #: transaction before those who wait for it lose their patience.
 _SETTINGS = (
-    f"; SET LOCAL search_path TO {_SCHEMA}"
+    f"; SET LOCAL search_path TO {SCHEMA}, pg_temp"  # else temporary tables come first
     "; SET LOCAL statement_timeout TO '30s'"
     "; SET LOCAL lock_timeout TO '15s'"
     "; SET LOCAL idle_in_transaction_session_timeout TO '10s'"
@@ -52,8 +52,6 @@ _WRITE = (
     + _SETTINGS
     + "; SET LOCAL synchronous_commit TO on"
 )
-#: In the order in which every transaction locks them, so that none waits for another in a circle.
-_TABLES = ("connections", "pending_logins", "advertisers", "events", "meta")
 
 
 class Postgres(Database, Forkable):
@@ -107,8 +105,26 @@ class Postgres(Database, Forkable):
     ) -> Iterator[Cursor]:
         with self._transaction(_WRITE, patience) as cursor:
             if exclusive:
-                _keep_others_out(cursor)
+                self._keep_others_out(cursor)
             yield cursor
+
+    def exposures(self) -> Iterator[tuple[str, str]]:
+        if weakness := postgres_address.weakness(self._parameters):
+            yield (
+                f"{self._location}: {weakness}",
+                "Add sslmode=verify-full&sslrootcert=FILE to the query of token_store.",
+            )
+        with self.reading() as cursor:
+            cursor.execute(WRITERS)
+            roles = ", ".join(
+                postgres_errors.quoted(role) if role else "PUBLIC" for (role,) in cursor.fetchall()
+            )
+        if roles:
+            revoke = f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {roles};"
+            yield (
+                f"{self._location}: not only its owner may write to it, but {roles}, too",
+                f"If not on purpose, run: {revoke} REVOKE ALL ON SCHEMA {SCHEMA} FROM {roles};",
+            )
 
     def close(self) -> None:
         self.leave_forks()
@@ -211,29 +227,78 @@ class Postgres(Database, Forkable):
 
     def _prepare(self) -> None:
         with self.reading() as cursor:
-            present = _has_schema(cursor)
-            cursor.execute("SELECT to_regclass(?) IS NOT NULL", (f"{_SCHEMA}.meta",))
-            version = schema.read_version(cursor) if cursor.fetchone()[0] else 0
+            tables = self._tables(cursor)
+            version = schema.read_version(cursor) if "meta" in tables else 0
         schema.check(version, self._location)
         if version == schema.VERSION:
             return
-        if not present:
-            self._create_schema()
+        if "meta" not in tables:
+            self._make_schema()
         schema.migrate(self)
 
-    def _create_schema(self) -> None:
+    def _tables(self, cursor: Cursor) -> set[str | None]:
+        """Return the schema's tables, and None for itself; refuse what others have a hand in."""
+        found = _look(cursor, SCHEMA)
+        self._refuse_foreign(SCHEMA, found)
+        return {table for table, *_ in found}
+
+    def _make_schema(self) -> None:
+        """Make the schema, with the tables of a store that an older version made elsewhere."""
         with self._transaction(_WRITE) as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
-            if _has_schema(cursor):
+            present = self._tables(cursor)
+            if "meta" in present:
                 return
-            cursor.execute(
-                "SELECT has_database_privilege(current_database(), 'CREATE'), current_database(),"
-                " current_user"
-            )
-            allowed, database, user = cursor.fetchone()
-            if not allowed:
-                raise postgres_errors.may_not_create(self._location, database, user)
-            cursor.execute(f"CREATE SCHEMA {_SCHEMA}")
+            # Nothing is run by its other contents, such as the tables of a loader.
+            former = [row for row in _look(cursor, FORMER) if row[0] is not None]
+            if len(former) < len(TABLES):
+                former = []
+            self._refuse_foreign(FORMER, former)
+            owner = next((owner for table, owner, *_ in former if table == TABLES[0]), None)
+            if owner is not None:
+                cursor.execute(
+                    "SELECT pg_has_role(?::name, 'USAGE') AND has_schema_privilege(?, 'CREATE')",
+                    (owner, FORMER),
+                )
+                if not cursor.fetchone()[0]:
+                    raise postgres_errors.may_not_move(self._location, owner)
+            if None not in present:
+                self._create_schema(cursor, owner)
+            if owner is not None:
+                cursor.execute(MOVE)
+
+    def _create_schema(self, cursor: Cursor, owner: str | None) -> None:
+        cursor.execute(
+            "SELECT has_database_privilege(current_database(), 'CREATE'), current_database(),"
+            " current_user"
+        )
+        allowed, database, user = cursor.fetchone()
+        if not allowed:
+            raise postgres_errors.may_not_create(self._location, database, user)
+        cursor.execute(
+            f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {postgres_errors.quoted(owner or user)};"
+            # Default privileges may have given it to everyone.
+            f"REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC"
+        )
+
+    def _refuse_foreign(
+        self, name: str, found: list[tuple[str | None, str, str, str | None]]
+    ) -> None:
+        for table, owner, user, fault in found:
+            if fault == "grant" and name == FORMER:
+                raise postgres_errors.may_not_move(self._location, owner)
+            if fault == "grant":
+                raise postgres_errors.may_not_use(self._location, user)
+            if fault is not None:
+                place = f"schema {name}" if table is None else f"table {name}.{table}"
+                raise postgres_errors.not_ours(self._location, place, owner, user, fault)
+
+    def _keep_others_out(self, cursor: Cursor) -> None:
+        cursor.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+        present = self._tables(cursor)
+        tables = ", ".join(table for table in TABLES if table in present)
+        if tables:
+            cursor.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")
 
 
 class _Silent(psycopg.OperationalError):
@@ -283,7 +348,7 @@ class _Cursor:
         return self._cursor.rowcount
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> object:
-        return self._cursor.execute(_translated(statement), values or None)
+        return self._cursor.execute(_translated(statement) if values else statement, values or None)
 
     def executemany(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
         self._cursor.executemany(_translated(statement), values)
@@ -310,15 +375,6 @@ def _server_time(connection: _Connection) -> float:
     return float(row[0])
 
 
-def _has_schema(cursor: Cursor) -> bool:
-    cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,))
-    return cursor.fetchone() is not None
-
-
-def _keep_others_out(cursor: Cursor) -> None:
-    cursor.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
-    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", (_SCHEMA,))
-    present = {row[0] for row in cursor.fetchall()}
-    tables = ", ".join(table for table in _TABLES if table in present)
-    if tables:
-        cursor.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")
+def _look(cursor: Cursor, name: str) -> list[tuple[str | None, str, str, str | None]]:
+    cursor.execute(LOOK.replace("{schema}", name))
+    return cursor.fetchall()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 
+from tap_tiktok_auth.configuration import is_loopback
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
+#: The modes that never fall back to a connection without TLS.
+_ENCRYPTED = ("require", "verify-ca", "verify-full")
 #: What the parts of an address look like that appear in messages.
 _SHOWN = {
     "host": re.compile(r"[\w./:,\[\]-]*"),
@@ -35,7 +39,9 @@ def parameters(url: str) -> dict[str, Any]:
     """Return the driver's parameters of an address of the setting `token_store`.
 
     Options in its query (`sslmode`, `sslrootcert`, `connect_timeout`, `host` of a socket) are
-    kept. A driver named after a `+`, as SQLAlchemy and Meltano write it, is dropped.
+    kept. A driver named after a `+`, as SQLAlchemy and Meltano write it, is dropped. The
+    environment variables of PostgreSQL fill in what the address omits, but neither lead to another
+    server nor take protection away.
 
     Raises:
         ConfigurationError: It is malformed.
@@ -48,7 +54,58 @@ def parameters(url: str) -> dict[str, Any]:
     for part, looks in _SHOWN.items():
         if not looks.fullmatch(str(given.get(part) or "")):
             raise _malformed("is not a valid PostgreSQL address")
-    return {**DEFAULTS, **given, "client_encoding": "utf8"}
+    if given.get("service"):
+        raise _malformed("must name host and database itself, not a service")
+    return {**DEFAULTS, **given, **_protection(given), "client_encoding": "utf8"}
+
+
+def is_remote(parameters: Mapping[str, Any]) -> bool:
+    """Whether any server of an address is reached over a network."""
+    host = parameters.get("host") or _from_environment().get("host") or ""
+    servers = [*host.split(","), *(parameters.get("hostaddr") or "").split(",")]
+    return not all(
+        server == "" or server.startswith("/") or is_loopback(server) for server in servers
+    )
+
+
+def weakness(parameters: Mapping[str, Any]) -> str | None:
+    """Return what the connection to a remote server is open to, or None."""
+    mode = parameters.get("sslmode")
+    if mode == "verify-full" or not is_remote(parameters):
+        return None
+    if mode in _ENCRYPTED:
+        return f"with sslmode={mode} another server could answer in its place"
+    return f"with sslmode={mode} the network can read and change what is sent"
+
+
+def _protection(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return what keeps the password, and what is stored, from other servers and listeners."""
+    protection = {"hostaddr": given.get("hostaddr") or ""}  # or PGHOSTADDR would apply
+    if not is_remote(given):
+        return protection
+    effective = {**_from_environment(), **given}
+    mode = effective.get("sslmode")
+    if not given.get("sslmode") and mode not in _ENCRYPTED:
+        # Of the certificates that every system trusts, libpq takes none without the host's name.
+        mode = "verify-full" if effective.get("sslrootcert") == "system" else "require"
+    protection["sslmode"] = str(mode)
+    if not protection["sslmode"].startswith("verify-"):
+        # Whoever answers in the server's place could ask for the password in clear text.
+        methods = [m for m in (effective.get("require_auth") or "").split(",") if m != "password"]
+        denied = [method for method in methods if method.startswith("!") or not method]
+        if denied == methods:
+            methods = sorted({*filter(None, methods), "!password"})
+        protection["require_auth"] = ",".join(methods)
+    return protection
+
+
+def _from_environment() -> dict[str, str]:
+    """Return the parameters that libpq takes from the environment, or has by default."""
+    return {
+        option.keyword.decode(): option.val.decode()
+        for option in Conninfo.get_defaults()
+        if option.val is not None
+    }
 
 
 def location(parameters: Mapping[str, Any]) -> str:

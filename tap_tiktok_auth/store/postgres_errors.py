@@ -8,17 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
+from tap_tiktok_auth.store.postgres_schema import FORMER, SCHEMA
 
 if TYPE_CHECKING:
     import psycopg
 
 _LATER = "Run again; if it stays so, look at the server's log."
-_RESTORE = "Restore the schema tap_tiktok_auth from a backup, or give token_store another database."
+_RESTORE = f"Restore the schema {SCHEMA} from a backup, or give token_store another database."
 
 #: By the beginning of the SQLSTATE, the longest first.
 _STATES: tuple[tuple[str, type[StoreError], str, str], ...] = (
+    ("23505", StoreUnavailable, "was changed by somebody else at this moment", _LATER),
     ("25006", StoreUnavailable, "is read-only", "Give token_store the address of the primary."),
-    ("42501", StoreUnavailable, "refuses its user a permission", "{grant}"),
     ("53100", StoreUnavailable, "cannot grow, its disk is full", "Make room on its disk."),
     ("53300", StoreUnavailable, "has no free connection", _LATER),
     ("55P03", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
@@ -26,6 +27,7 @@ _STATES: tuple[tuple[str, type[StoreError], str, str], ...] = (
     ("XX", StoreDamaged, "is damaged", _RESTORE),
     ("3F", StoreDamaged, "lacks tables of this program", _RESTORE),
     ("42P01", StoreDamaged, "lacks tables of this program", _RESTORE),
+    ("42P06", StoreUnavailable, "was changed by somebody else at this moment", _LATER),
     ("42703", StoreDamaged, "lacks columns of this program", _RESTORE),
     ("40", StoreUnavailable, "broke off a transaction in favour of another one", _LATER),
     ("53", StoreUnavailable, "has run out of resources", _LATER),
@@ -48,6 +50,21 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("no pg_hba.conf entry", "lets nobody in from here", "Allow this host in its pg_hba.conf."),
     ("too many clients", "has no free connection", "Run again, or raise its max_connections."),
     ("connection slots", "has no free connection", "Run again, or raise its max_connections."),
+    (
+        "cleartext password",
+        "wants the password in clear text without TLS that proves who it is",
+        "Add sslmode=verify-full&sslrootcert=FILE to the query of token_store.",
+    ),
+    (
+        "does not support ssl",
+        "does not offer TLS",
+        "Turn TLS on there; or, in a trusted network, add sslmode=disable to token_store.",
+    ),
+    (
+        '"require_auth"',
+        "needs a driver with libpq 16 or newer",
+        "Run: pip install --upgrade 'psycopg[binary]'",
+    ),
     ("certificate", "has no certificate that can be trusted", "Correct sslrootcert or sslmode."),
     ("ssl", "cannot agree on TLS with this machine", "Correct sslmode in token_store."),
     ("timeout", "does not answer", "Check host, port and firewall."),
@@ -83,15 +100,11 @@ def failed(error: psycopg.Error, location: str, user: str, *, broken: bool) -> S
         broken: Whether the connection was lost.
     """
     state = error.sqlstate or ""
+    if state == "42501":
+        return may_not_use(location, user)
     for beginning, kind, problem, step in _STATES:
         if state.startswith(beginning):
-            grant = (
-                f"Let its owner run: GRANT ALL ON SCHEMA tap_tiktok_auth TO {quoted(user)}; "
-                f"GRANT ALL ON ALL TABLES IN SCHEMA tap_tiktok_auth TO {quoted(user)};"
-            )
-            return kind(
-                f"the token store {location} {problem}", next_step=step.replace("{grant}", grant)
-            )
+            return kind(f"the token store {location} {problem}", next_step=step)
     if broken:
         return StoreUnavailable(
             f"the token store {location} broke the connection", next_step=_LATER
@@ -99,12 +112,62 @@ def failed(error: psycopg.Error, location: str, user: str, *, broken: bool) -> S
     return StoreError(f"the token store {location} failed (SQLSTATE {state or 'none'})")
 
 
+def may_not_use(location: str, user: str) -> StoreUnavailable:
+    """Return the error that the user may not use the store's tables."""
+    return StoreUnavailable(
+        f"the token store {location} refuses its user a permission",
+        next_step=(
+            f"Let its owner run: GRANT USAGE ON SCHEMA {SCHEMA} TO {quoted(user)}; "
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} "
+            f"TO {quoted(user)};"
+        ),
+    )
+
+
 def may_not_create(location: str, database: str, user: str) -> StoreUnavailable:
     """Return the error that the user may not create the store's schema."""
     return StoreUnavailable(
-        f"the token store {location} does not let its user create the schema tap_tiktok_auth",
+        f"the token store {location} does not let its user create the schema {SCHEMA}",
         next_step=(
             f"Let its owner run: GRANT CREATE ON DATABASE {quoted(database)} TO {quoted(user)};"
+        ),
+    )
+
+
+def may_not_move(location: str, owner: str) -> StoreUnavailable:
+    """Return the error that the user may not move the tables of an older version."""
+    return StoreUnavailable(
+        f"the token store {location} is in the schema {FORMER}, where its user may not move it from"
+        f" to {SCHEMA}",
+        next_step=f"Run once as its owner {quoted(owner)}: tiktok-auth status",
+    )
+
+
+def not_ours(location: str, place: str, owner: str, user: str, fault: str) -> StoreDamaged:
+    """Return the error that others could run their SQL with the rights of the user.
+
+    Args:
+        location: Where the database is.
+        place: The schema or table.
+        owner: The role that it belongs to.
+        user: The role that wants to use it.
+        fault: What it has that this program does not make; `owner` if only the owner is wrong.
+    """
+    owner, user = quoted(owner), quoted(user)
+    if fault == "owner":
+        return StoreDamaged(
+            f"the {place} of the token store {location} belongs to the role {owner}, which could "
+            f"make it run SQL with the rights of {user}",
+            next_step=(
+                f"Connect as {owner}; or, if {user} may trust it, let an administrator run: "
+                f"GRANT {owner} TO {user}; else give token_store another database."
+            ),
+        )
+    return StoreDamaged(
+        f"the {place} of the token store {location} {fault}, which this program never makes",
+        next_step=(
+            "Find out who made it, remove it and VACUUM the table; or give token_store another"
+            " database."
         ),
     )
 

@@ -209,6 +209,9 @@ class SqlStore(Store):
         with self._database.writing() as cursor:
             cursor.execute("UPDATE meta SET value = value WHERE name = 'schema_version'")
 
+    def exposures(self) -> Iterator[tuple[str, str]]:
+        return self._database.exposures()
+
     def rotate_key(self, cipher: Cipher) -> int:
         with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
             records = [rows.to_record(row, cipher) for row in connections.every(cursor)]

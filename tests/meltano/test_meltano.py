@@ -51,17 +51,17 @@ class Meltano:
             text=True,
             check=True,
         )
-        self._command, self._environment = json.loads(done.stdout)
+        self._command, self.environment = json.loads(done.stdout)
         for name, value in settings.items():
             text = value if isinstance(value, str) else json.dumps(value)
-            self._environment[f"TAP_TIKTOK_AUTH_{name.upper()}"] = text
+            self.environment[f"TAP_TIKTOK_AUTH_{name.upper()}"] = text
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a Meltano command to its end."""
         return subprocess.run(
             [*self._command, *arguments],
             cwd=self.project,
-            env=self._environment,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -102,7 +102,7 @@ class PostgresBackend(Backend):
 
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("SET search_path TO tap_tiktok_auth")
+            connection.execute("SET search_path TO tiktok_auth_store")
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 

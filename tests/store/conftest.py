@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.store.backends import Backend, PostgresBackend, SQLiteBackend
+from tests.store.people import People
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tap_tiktok_auth.store import Store
+    from tests.postgres_server import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -31,3 +33,11 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
 def store(backend: Backend) -> Store:
     """Return an open, empty store."""
     return backend.open()
+
+
+@pytest.fixture
+def people(postgres_server: PostgresServer, postgres_database: str) -> Iterator[People]:
+    """Return the roles of an empty database."""
+    people = People(postgres_server, postgres_database)
+    yield people
+    people.close()

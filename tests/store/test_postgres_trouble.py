@@ -199,7 +199,7 @@ class TestRefusals:
         database = Postgres(place.url)
         store = SqlStore(database, lambda _: Cipher.from_text(place.key))
         with psycopg.connect(place.url) as other:
-            other.execute("LOCK TABLE tap_tiktok_auth.connections IN ACCESS EXCLUSIVE MODE")
+            other.execute("LOCK TABLE tiktok_auth_store.connections IN ACCESS EXCLUSIVE MODE")
             with (
                 one_line(StoreUnavailable, "locked by another program"),
                 database.writing() as cursor,

@@ -59,7 +59,7 @@ class TestSchema:
         )
         ours = ["advertisers", "connections", "events", "meta", "pending_logins"]
         assert names == [("public", "connections"), ("public", "meta")] + [
-            ("tap_tiktok_auth", name) for name in ours
+            ("tiktok_auth_store", name) for name in ours
         ]
 
     def test_a_newer_schema_is_refused(self, place: PostgresBackend) -> None:
