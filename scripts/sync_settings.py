@@ -1,7 +1,8 @@
 """Keep the settings in step wherever they are written down.
 
 `tap_tiktok_auth/settings.py` is the table. From it come the settings in `meltano.yml`, the plugin
-definition for `meltano add --from-ref`, `.env.example` and the table in the README.
+definition for `meltano add --from-ref`, `.env.example`, and the table and Meltano's short entry in
+the README.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ PLUGIN_FILE = f"{PLUGIN}.plugin.yml"
 
 CHECKOUT = f"-e /path/to/{PLUGIN}[postgres]"
 
+#: The settings of the store.
+STORE = ("token_store", "token_store_key")
+
 #: Meltano's names for our kinds; it has no `number`.
 _MELTANO_KINDS = {"number": "decimal", "strings": "array", "objects": "array"}
 
@@ -38,7 +42,11 @@ def expected(root: Path = ROOT) -> dict[str, str]:
         "meltano.yml": meltano,
         PLUGIN_FILE: plugin_definition(meltano),
         ".env.example": env_example(),
-        "README.md": _between(_read(root / "README.md"), "settings", readme_table()),
+        "README.md": _between(
+            _between(_read(root / "README.md"), "settings", readme_table()),
+            "entry",
+            readme_entry(meltano),
+        ),
     }
 
 
@@ -106,6 +114,33 @@ def readme_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def readme_entry(meltano_yml: str) -> str:
+    """Return the short entry of a Meltano project: what a connection is made of, and the store."""
+    full = extractor(meltano_yml)
+    short = {key: full[key] for key in ("name", "namespace", "executable")} | {"pip_url": CHECKOUT}
+    lines = [f"{name}: {short[name]}" for name in ("name", "namespace", "pip_url", "executable")]
+    lines += [f"capabilities: {_flow(full['capabilities'])}", "settings:"]
+    for setting in SETTINGS:
+        if setting.per_connection or setting.kind == "objects" or setting.name in STORE:
+            entry = meltano_setting(setting)
+            # The kind of a text goes without saying, and one choice is one text.
+            kind = {"kind": "array"} if entry["kind"] == "array" else {}
+            sensitive = {"sensitive": True} if entry.get("sensitive") else {}
+            lines.append(f"- {_flow({'name': setting.name, **kind, **sensitive})}")
+    lines.append("commands:")
+    for name, command in full["commands"].items():
+        call = {key: command[key] for key in ("executable", "args")}
+        lines.append(f"  {name}: {_flow(call)}")
+    body = "\n".join(f"  {'  ' if number else '- '}{line}" for number, line in enumerate(lines))
+    return f"```yaml\nplugins:\n  extractors:\n{body}\n```\n"
+
+
+def _flow(value: object) -> str:
+    """Return a value as YAML on one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return text.strip()
+
+
 def _shown_kind(setting: Setting) -> str:
     kind = {"strings": "list of strings", "objects": "list of objects"}
     return ("secret " if setting.secret else "") + kind.get(setting.kind, setting.kind)
@@ -125,7 +160,7 @@ def _default(setting: Setting) -> str:
 def _sample(setting: Setting) -> str:
     if setting.default is not None:
         return _default(setting)
-    return {"strings": "[]", "objects": "[]"}.get(setting.kind, "")
+    return {"strings": "[]", "objects": "[]", "object": "{}"}.get(setting.kind, "")
 
 
 def _plain(text: str) -> str:

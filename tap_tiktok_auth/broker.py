@@ -26,7 +26,7 @@ from tap_tiktok_auth.wishes import Ask, Wishes, settle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import TokenApi
+    from tap_tiktok_auth.apis.base import Identity, TokenApi
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.lifecycle import Step
@@ -143,6 +143,7 @@ class Broker(Forkable):
         min_lifetime: float = 0.0,
         force: bool = False,
         recheck: bool = False,
+        told: Callable[[str, Identity], None] | None = None,
     ) -> Held:
         """Return a fresh token of a connection, renewing or exchanging only if it must.
 
@@ -154,19 +155,30 @@ class Broker(Forkable):
             force: Refresh even a fresh token.
             recheck: Return also a token that TikTok refused before and that nothing can renew,
                 because TikTok is asked about it next.
+            told: Called with an access token that TikTok had to confirm on the way, and with what
+                it said about it.
 
         Raises:
             TikTokAuthError: There is no token that works; the error names the connection.
         """
-        return self._held(connection, Ask(min_lifetime=min_lifetime, force=force, recheck=recheck))
+        ask = Ask(min_lifetime=min_lifetime, force=force, recheck=recheck, told=told)
+        return self._held(connection, ask)
 
-    def start(self, connection: Connection, *, remember: Connection | None = None) -> Held:
+    def start(
+        self,
+        connection: Connection,
+        *,
+        remember: Connection | None = None,
+        told: Callable[[str, Identity], None] | None = None,
+    ) -> Held:
         """Start a new chain from the connection's seed, because a person logged in.
 
         Args:
             connection: The connection with the new seed and its app.
             remember: The connection as the config has it: its seed counts as taken, so that it
                 does not replace what the person just did.
+            told: Called with an access token that TikTok had to confirm on the way, and with what
+                it said about it.
 
         Raises:
             TikTokAuthError: TikTok refuses the seed, or the store fails.
@@ -174,7 +186,7 @@ class Broker(Forkable):
         configured = remember.seed if remember else None
         seed_hash = self.store.digest(configured.material) if configured else None
         _teach_given(connection)
-        return self._held(connection, Ask(login=True, login_seed_hash=seed_hash))
+        return self._held(connection, Ask(login=True, login_seed_hash=seed_hash, told=told))
 
     def _held(self, connection: Connection, ask: Ask) -> Held:
         try:
