@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tap_tiktok_auth.settings import SETTINGS, Setting
+from tap_tiktok_auth.settings import BY_NAME, SDK_SETTINGS, SETTINGS, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,20 @@ PLUGIN_FILE = f"{PLUGIN}.plugin.yml"
 
 CHECKOUT = f"-e /path/to/{PLUGIN}[postgres]"
 
-#: The settings of the store.
-STORE = ("token_store", "token_store_key")
+#: What the README's short entry for Meltano has.
+SHORT_SETTINGS = (
+    "api",
+    "app_id",
+    "app_secret",
+    "auth_code",
+    "refresh_token",
+    "access_token",
+    "redirect_uri",
+    "connections",
+    "token_store",
+    "token_store_key",
+)
+SHORT_COMMANDS = ("login", "status", "doctor")
 
 #: Meltano's names for our kinds; it has no `number`.
 _MELTANO_KINDS = {"number": "decimal", "strings": "array", "objects": "array"}
@@ -42,10 +54,8 @@ def expected(root: Path = ROOT) -> dict[str, str]:
         "meltano.yml": meltano,
         PLUGIN_FILE: plugin_definition(meltano),
         ".env.example": env_example(),
-        "README.md": _between(
-            _between(_read(root / "README.md"), "settings", readme_table()),
-            "entry",
-            readme_entry(meltano),
+        "README.md": _with_entry(
+            _between(_read(root / "README.md"), "settings", readme_table()), readme_entry(meltano)
         ),
     }
 
@@ -108,31 +118,40 @@ def readme_table() -> str:
     """Return the settings as a Markdown table."""
     rows = ["| setting | kind | default | |", "|---|---|---|---|"]
     for setting in SETTINGS:
+        if setting in SDK_SETTINGS:
+            continue
         kind = _shown_kind(setting)
         default = "" if setting.default is None else f"`{_default(setting)}`"
         rows.append(f"| `{setting.name}` | {kind} | {default} | {setting.description} |")
+    names = ", ".join(f"`{setting.name}`" for setting in SDK_SETTINGS)
+    rows.append(f"| {names} | | | Of the Singer SDK: stream maps and flattening. |")
     return "\n".join(rows) + "\n"
 
 
 def readme_entry(meltano_yml: str) -> str:
-    """Return the short entry of a Meltano project: what a connection is made of, and the store."""
-    full = extractor(meltano_yml)
-    short = {key: full[key] for key in ("name", "namespace", "executable")} | {"pip_url": CHECKOUT}
-    lines = [f"{name}: {short[name]}" for name in ("name", "namespace", "pip_url", "executable")]
+    """Return the README's short entry of a Meltano project."""
+    full = extractor(meltano_yml) | {"pip_url": CHECKOUT}
+    lines = [f"{key}: {full[key]}" for key in ("name", "namespace", "pip_url", "executable")]
     lines += [f"capabilities: {_flow(full['capabilities'])}", "settings:"]
-    for setting in SETTINGS:
-        if setting.per_connection or setting.kind == "objects" or setting.name in STORE:
-            entry = meltano_setting(setting)
-            # The kind of a text goes without saying, and one choice is one text.
-            kind = {"kind": "array"} if entry["kind"] == "array" else {}
-            sensitive = {"sensitive": True} if entry.get("sensitive") else {}
-            lines.append(f"- {_flow({'name': setting.name, **kind, **sensitive})}")
+    for name in SHORT_SETTINGS:
+        entry = meltano_setting(BY_NAME[name])
+        kept = {"name": name} | {k: v for k, v in entry.items() if (k, v) in _SHORT}
+        lines.append(f"- {_flow(kept)}")
     lines.append("commands:")
-    for name, command in full["commands"].items():
-        call = {key: command[key] for key in ("executable", "args")}
+    for name in SHORT_COMMANDS:
+        call = {key: full["commands"][name][key] for key in ("executable", "args")}
         lines.append(f"  {name}: {_flow(call)}")
     body = "\n".join(f"  {'  ' if number else '- '}{line}" for number, line in enumerate(lines))
-    return f"```yaml\nplugins:\n  extractors:\n{body}\n```\n"
+    return f"plugins:\n  extractors:\n{body}\n"
+
+
+#: What the short entry says of a setting beside its name: a text's kind goes without saying.
+_SHORT = (("kind", "array"), ("sensitive", True))
+
+
+def _with_entry(readme: str, entry: str) -> str:
+    """Replace the README's one block of YAML."""
+    return re.sub(r"(?ms)(^```yaml\n).*?(^```$)", lambda match: match[1] + entry + match[2], readme)
 
 
 def _flow(value: object) -> str:

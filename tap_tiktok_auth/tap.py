@@ -19,7 +19,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
 from tap_tiktok_auth.checks import check_all
-from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.redaction import Redactor, install
 from tap_tiktok_auth.session import session
 
@@ -124,9 +124,11 @@ class TapTikTokAuth(Tap):
         wanted = self.broker.connections()
         self.logger.info("Connections to look after: %d.", len(wanted))
         reports = check_all(self.broker, wanted, done=self._tell)
-        self.logger.info(
-            "Connections that are well: %d of %d.", len(wanted) - len(self._failed), len(wanted)
-        )
+        ended = sum(isinstance(report.error, Revoked) for report in reports)
+        well = len(wanted) - len(self._failed) - ended
+        self.logger.info("Connections that are well: %d of %d.", well, len(wanted))
+        if ended == len(wanted):
+            self.logger.warning("All connections were revoked: only their rows are loaded.")
         return reports
 
     def _tell(self, report: Report) -> None:
@@ -136,7 +138,13 @@ class TapTikTokAuth(Tap):
             self.note_failure(report.error)
 
     def note_failure(self, error: TikTokAuthError) -> None:
-        """Tell that a connection failed; the run goes on and ends as `on_error` says."""
+        """Tell that a connection failed; the run goes on and ends as `on_error` says.
+
+        What a person ended on purpose is no failure.
+        """
+        if isinstance(error, Revoked):
+            self.logger.info("%s", error)
+            return
         self._failed.setdefault(error.connection or "", error)
         level = logging.ERROR if self.settings.on_error == "fail" else logging.WARNING
         self.logger.log(level, "%s", error)

@@ -14,7 +14,8 @@ from tap_tiktok_auth.simulator import Simulator
 from tests.meltano.test_meltano import ROOT, Meltano
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.meltano,
@@ -31,9 +32,7 @@ CALLS = (
     ("invoke", f"{TAP}:doctor"),
 )
 #: The entry that has all settings, and the README's, which leaves most to `.env`.
-whole = pytest.mark.parametrize("meltano", ["meltano.yml"], indirect=True)
-short = pytest.mark.parametrize("meltano", ["README.md"], indirect=True)
-both = pytest.mark.parametrize("meltano", ["meltano.yml", "README.md"], indirect=True)
+WHOLE, SHORT = "meltano.yml", "README.md"
 
 
 @pytest.fixture(scope="module", name="here")
@@ -75,26 +74,22 @@ def _meltano(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(autouse=True)
 def _fresh(meltano: Meltano) -> Iterator[None]:
-    """Put back all places of settings after each test."""
-    file, dotenv = meltano.project / "meltano.yml", meltano.project / ".env"
+    """Put back all files with settings after each test."""
+    file = meltano.project / "meltano.yml"
     before = file.read_text(encoding="utf-8")
     yield
     file.write_text(before, encoding="utf-8")
-    dotenv.unlink(missing_ok=True)
+    (meltano.project / ".env").unlink(missing_ok=True)
 
 
-def _credentials(meltano: Meltano, simulator: Simulator) -> None:
-    """Put an app, a code and a store of their own into `.env`, and no host."""
-    values = simulator.settings("marketing")
-    store = f"sqlite:///{meltano.project}/{os.urandom(4).hex()}/tokens.db"
-    values |= {"token_store": store}
-    values |= {"token_store_key": base64.urlsafe_b64encode(os.urandom(32)).decode()}
-    lines = [
-        f"TAP_TIKTOK_AUTH_{name.upper()}={value}"
-        for name, value in values.items()
-        if not name.endswith("_url") and name != "redirect_uri"
-    ]
-    (meltano.project / ".env").write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _credentials(simulator: Simulator, folder: Path) -> dict[str, str]:
+    """An app, a code and a store of their own, and no host."""
+    settings = simulator.settings("marketing")
+    return {
+        **{name: settings[name] for name in ("app_id", "app_secret", "auth_code")},
+        "token_store": f"sqlite:///{folder}/tokens.db",
+        "token_store_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+    }
 
 
 def _hosts(simulator: Simulator) -> dict[str, str]:
@@ -102,10 +97,23 @@ def _hosts(simulator: Simulator) -> dict[str, str]:
     return dict.fromkeys(names, simulator.url)
 
 
+def _dotenv(meltano: Meltano, settings: Mapping[str, str]) -> None:
+    lines = [f"TAP_TIKTOK_AUTH_{name.upper()}='{value}'\n" for name, value in settings.items()]
+    (meltano.project / ".env").write_text("".join(lines), encoding="utf-8")
+
+
+def _configure(meltano: Meltano, settings: Mapping[str, object]) -> None:
+    """Write settings into `meltano.yml`, as a person does with an editor."""
+    file = meltano.project / "meltano.yml"
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    content["plugins"]["extractors"][0]["config"] = dict(settings)
+    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
 def _assert_all_call(
-    meltano: Meltano, here: Simulator, elsewhere: Simulator, options: Sequence[str] = ()
+    meltano: Meltano, here: Simulator, elsewhere: Simulator, *options: str
 ) -> None:
-    """Each way of calling ends well and asks one host only."""
+    """Each way of calling ends well, asks the one host and not the other."""
     for call in CALLS:
         before, others = len(here.calls()), len(elsewhere.calls())
         done = meltano(*options, *call)
@@ -118,68 +126,44 @@ def _assert_all_call(
         assert len(elsewhere.calls()) == others, call
 
 
-@both
-def test_a_host_in_dotenv(meltano: Meltano, here: Simulator, elsewhere: Simulator) -> None:
-    """A host that only `.env` names, declared in the project or not, is called by all alike."""
-    _credentials(meltano, here)
-    with (meltano.project / ".env").open("a", encoding="utf-8") as file:
-        file.writelines(f"TAP_TIKTOK_AUTH_{k.upper()}={v}\n" for k, v in _hosts(here).items())
-
-    _assert_all_call(meltano, here, elsewhere)
-
-
-@short
-def test_a_host_that_was_set(meltano: Meltano, here: Simulator, elsewhere: Simulator) -> None:
-    """A host set by `meltano config set` in `meltano.yml` is called by all alike."""
-    _credentials(meltano, here)
-    for name, url in _hosts(here).items():
-        meltano.succeed("config", "set", TAP, name, url)
-
-    _assert_all_call(meltano, here, elsewhere)
-
-
-@whole
-def test_a_host_in_meltanos_database(
-    meltano: Meltano, here: Simulator, elsewhere: Simulator
+@pytest.mark.parametrize("meltano", [SHORT], indirect=True)
+def test_dotenv_counts_for_all_alike(
+    meltano: Meltano, here: Simulator, elsewhere: Simulator, tmp_path: Path
 ) -> None:
-    """A host set by `meltano config set --store=db` is called by all alike."""
-    _credentials(meltano, here)
+    """A host that `.env` names and the project does not declare is called by tap and commands."""
+    _dotenv(meltano, {**_credentials(here, tmp_path), **_hosts(here)})
+
+    _assert_all_call(meltano, here, elsewhere)
+
+
+@pytest.mark.parametrize("meltano", [WHOLE], indirect=True)
+def test_each_place_of_meltano_counts_for_all_alike(
+    meltano: Meltano, here: Simulator, elsewhere: Simulator, tmp_path: Path
+) -> None:
+    """Settings in file, environment, `.env` and database of Meltano reach tap and commands."""
+    known = _credentials(here, tmp_path)
+    _configure(meltano, {**_hosts(elsewhere), "token_store": known.pop("token_store")})
+    app_id = known.pop("app_id")
+    _dotenv(meltano, known)
+    meltano.succeed("config", "set", "--store=db", TAP, "app_id", app_id)
     for name, url in _hosts(here).items():
-        meltano.succeed("config", "set", "--store=db", TAP, name, url)
-    try:
-        _assert_all_call(meltano, here, elsewhere)
-    finally:
-        for name in _hosts(here):
-            meltano.succeed("config", "unset", "--store=db", TAP, name)
+        meltano.succeed("--environment", "other", "config", "set", TAP, name, url)
+
+    _assert_all_call(meltano, here, elsewhere, "--environment", "other")
 
 
-@short
-def test_a_host_of_an_environment(meltano: Meltano, here: Simulator, elsewhere: Simulator) -> None:
-    """A host of one of Meltano's environments is called in that environment by all alike."""
-    _credentials(meltano, here)
-    for name, url in _hosts(elsewhere).items():
-        meltano.succeed("config", "set", TAP, name, url)
-    other = ("--environment", "other")
-    for name, url in _hosts(here).items():
-        meltano.succeed(*other, "config", "set", TAP, name, url)
-
-    _assert_all_call(meltano, here, elsewhere, other)
-
-
-@both
-def test_stream_maps_and_flattening(meltano: Meltano, here: Simulator) -> None:
+@pytest.mark.parametrize("meltano", [WHOLE, SHORT], indirect=True)
+def test_stream_maps_and_flattening(meltano: Meltano, here: Simulator, tmp_path: Path) -> None:
     """Stream maps and flattening that `meltano config set` has set shape what a run loads."""
-    _credentials(meltano, here)
+    _dotenv(meltano, {**_credentials(here, tmp_path), **_hosts(here)})
     maps = {
         "advertiser_ids": {"__alias__": "ad_accounts", "advertiser_name": "__NULL__"},
         "token_metadata": {"label": "config['team'] + ' ' + connection", "nested": "record"},
         "token_events": "__NULL__",
     }
     for name, value in {
-        **_hosts(here),
         "stream_maps": json.dumps(maps),
         "stream_map_config": '{"team": "growth"}',
-        "faker_config": '{"locale": "de_DE"}',
         "flattening_enabled": "true",
         "flattening_max_depth": "1",
         "flattening_separator": "..",
@@ -198,21 +182,19 @@ def test_stream_maps_and_flattening(meltano: Meltano, here: Simulator) -> None:
     (row,) = meltano.records("token_metadata")
     assert row["label"] == "growth default"
     assert row["nested..status"] == "active"
-    doctor = meltano.succeed("invoke", f"{TAP}:doctor")
-    assert "is no setting" not in doctor
+    assert "is no setting" not in meltano.succeed("invoke", f"{TAP}:doctor")
 
 
-@short
-def test_what_is_no_json(meltano: Meltano, here: Simulator) -> None:
-    """Stream maps that are not JSON end a run and each command with one line, not a traceback."""
-    _credentials(meltano, here)
-    with (meltano.project / ".env").open("a", encoding="utf-8") as file:
-        file.write("TAP_TIKTOK_AUTH_STREAM_MAPS='{advertisers: __NULL__}'\n")
+@pytest.mark.parametrize("meltano", [SHORT], indirect=True)
+def test_what_is_no_json(meltano: Meltano, here: Simulator, tmp_path: Path) -> None:
+    """Stream maps that are not JSON end a run, and a command, with one line and no traceback."""
+    wrong = {"stream_maps": "{advertisers: __NULL__}"}
+    _dotenv(meltano, {**_credentials(here, tmp_path), **_hosts(here), **wrong})
 
-    for call in CALLS:
+    for call in (CALLS[0], CALLS[-1]):
         done = meltano(*call)
         assert done.returncode == 1
         told = done.stdout + done.stderr
-        assert "must be an object, written as JSON" in told
-        # Meltano draws a traceback of its own for a discovery that fails; none of it is ours.
+        assert "setting TAP_TIKTOK_AUTH_STREAM_MAPS must be an object, written as JSON" in told
+        # Meltano may draw a traceback of its own for a discovery that fails; none of it is ours.
         assert "tap_tiktok_auth/" not in told
