@@ -156,6 +156,8 @@ def test_each_place_of_meltano_counts_for_all_alike(
 def test_stream_maps_and_flattening(meltano: Meltano, here: Simulator, tmp_path: Path) -> None:
     """Stream maps and flattening that `meltano config set` has set shape what a run loads."""
     _dotenv(meltano, {**_credentials(here, tmp_path), **_hosts(here)})
+    shared = {"stream_map_config": {"team": "growth"}, "flattening_separator": ".."}
+    _configure(meltano, shared)
     maps = {
         "advertiser_ids": {"__alias__": "ad_accounts", "advertiser_name": "__NULL__"},
         "token_metadata": {"label": "config['team'] + ' ' + connection", "nested": "record"},
@@ -163,10 +165,8 @@ def test_stream_maps_and_flattening(meltano: Meltano, here: Simulator, tmp_path:
     }
     for name, value in {
         "stream_maps": json.dumps(maps),
-        "stream_map_config": '{"team": "growth"}',
         "flattening_enabled": "true",
         "flattening_max_depth": "1",
-        "flattening_separator": "..",
     }.items():
         meltano.succeed("config", "set", TAP, name, value)
     output = meltano.project / "output"
