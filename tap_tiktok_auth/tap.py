@@ -20,7 +20,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
 from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
-from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.redaction import Redactor, clean, install
 from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
@@ -241,7 +241,9 @@ class TapTikTokAuth(Tap):
         except Exception as error:  # noqa: BLE001  (the SDK raises whatever comes up)
             why = "; ".join(getattr(error, "errors", None) or [str(error)])
             raise ConfigurationError(
-                f"the Singer SDK cannot use the stream maps or the flattening: {why}",
+                f"the Singer SDK cannot use the stream maps or the flattening: {clean(why)}".rstrip(
+                    "."
+                ),
                 next_step="Correct stream_maps and the settings flattening_*.",
             ) from None
 
