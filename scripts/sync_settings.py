@@ -1,7 +1,8 @@
 """Keep the settings in step wherever they are written down.
 
 `tap_tiktok_auth/settings.py` is the table. From it come the settings in `meltano.yml`, the plugin
-definition for `meltano add --from-ref`, `.env.example` and the table in the README.
+definition for `meltano add --from-ref`, `.env.example`, and the table and Meltano's short entry in
+the README.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tap_tiktok_auth.settings import SETTINGS, Setting
+from tap_tiktok_auth.settings import BY_NAME, SDK_SETTINGS, SETTINGS, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,21 @@ PLUGIN = "tap-tiktok-auth"
 PLUGIN_FILE = f"{PLUGIN}.plugin.yml"
 
 CHECKOUT = f"-e /path/to/{PLUGIN}[postgres]"
+
+#: What the README's short entry for Meltano has.
+SHORT_SETTINGS = (
+    "api",
+    "app_id",
+    "app_secret",
+    "auth_code",
+    "refresh_token",
+    "access_token",
+    "redirect_uri",
+    "connections",
+    "token_store",
+    "token_store_key",
+)
+SHORT_COMMANDS = ("login", "status", "doctor")
 
 #: Meltano's names for our kinds; it has no `number`.
 _MELTANO_KINDS = {"number": "decimal", "strings": "array", "objects": "array"}
@@ -38,7 +54,9 @@ def expected(root: Path = ROOT) -> dict[str, str]:
         "meltano.yml": meltano,
         PLUGIN_FILE: plugin_definition(meltano),
         ".env.example": env_example(),
-        "README.md": _between(_read(root / "README.md"), "settings", readme_table()),
+        "README.md": _with_entry(
+            _between(_read(root / "README.md"), "settings", readme_table()), readme_entry(meltano)
+        ),
     }
 
 
@@ -100,10 +118,46 @@ def readme_table() -> str:
     """Return the settings as a Markdown table."""
     rows = ["| setting | kind | default | |", "|---|---|---|---|"]
     for setting in SETTINGS:
+        if setting in SDK_SETTINGS:
+            continue
         kind = _shown_kind(setting)
         default = "" if setting.default is None else f"`{_default(setting)}`"
         rows.append(f"| `{setting.name}` | {kind} | {default} | {setting.description} |")
+    names = ", ".join(f"`{setting.name}`" for setting in SDK_SETTINGS)
+    rows.append(f"| {names} | | | Of the Singer SDK: stream maps and flattening. |")
     return "\n".join(rows) + "\n"
+
+
+def readme_entry(meltano_yml: str) -> str:
+    """Return the README's short entry of a Meltano project."""
+    full = extractor(meltano_yml) | {"pip_url": CHECKOUT}
+    lines = [f"{key}: {full[key]}" for key in ("name", "namespace", "pip_url", "executable")]
+    lines += [f"capabilities: {_flow(full['capabilities'])}", "settings:"]
+    for name in SHORT_SETTINGS:
+        entry = meltano_setting(BY_NAME[name])
+        kept = {"name": name} | {k: v for k, v in entry.items() if (k, v) in _SHORT}
+        lines.append(f"- {_flow(kept)}")
+    lines.append("commands:")
+    for name in SHORT_COMMANDS:
+        call = {key: full["commands"][name][key] for key in ("executable", "args")}
+        lines.append(f"  {name}: {_flow(call)}")
+    body = "\n".join(f"  {'  ' if number else '- '}{line}" for number, line in enumerate(lines))
+    return f"plugins:\n  extractors:\n{body}\n"
+
+
+#: What the short entry says of a setting beside its name: a text's kind goes without saying.
+_SHORT = (("kind", "array"), ("sensitive", True))
+
+
+def _with_entry(readme: str, entry: str) -> str:
+    """Replace the README's one block of YAML."""
+    return re.sub(r"(?ms)(^```yaml\n).*?(^```$)", lambda match: match[1] + entry + match[2], readme)
+
+
+def _flow(value: object) -> str:
+    """Return a value as YAML on one line."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return text.strip()
 
 
 def _shown_kind(setting: Setting) -> str:
@@ -125,7 +179,7 @@ def _default(setting: Setting) -> str:
 def _sample(setting: Setting) -> str:
     if setting.default is not None:
         return _default(setting)
-    return {"strings": "[]", "objects": "[]"}.get(setting.kind, "")
+    return {"strings": "[]", "objects": "[]", "object": "{}"}.get(setting.kind, "")
 
 
 def _plain(text: str) -> str:

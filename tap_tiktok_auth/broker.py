@@ -27,7 +27,7 @@ from tap_tiktok_auth.wishes import Ask, Wishes, settle
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import TokenApi
+    from tap_tiktok_auth.apis.base import Identity, TokenApi
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.lifecycle import Step
@@ -153,9 +153,7 @@ class Broker(Forkable):
         *,
         min_lifetime: float = 0.0,
         force: bool = False,
-        since: float | None = None,
         recheck: bool = False,
-        settle: bool = False,
     ) -> Held:
         """Return a fresh token of a connection, renewing or exchanging only if it must.
 
@@ -165,26 +163,29 @@ class Broker(Forkable):
             connection: The connection.
             min_lifetime: Seconds for which the token must work at least.
             force: Refresh even a fresh token.
-            since: With *force*, a token that was asked for after this time will do.
-            settle: If TikTok left a request unanswered, ask again, even while the token is fresh.
             recheck: Return also a token that TikTok refused before and that nothing can renew,
                 because TikTok is asked about it next.
 
         Raises:
             TikTokAuthError: There is no token that works; the error names the connection.
         """
-        ask = Ask(
-            min_lifetime=min_lifetime, force=force, since=since, recheck=recheck, settle=settle
-        )
-        return self._held(connection, ask)
+        return self.held(connection, Ask(min_lifetime=min_lifetime, force=force, recheck=recheck))
 
-    def start(self, connection: Connection, *, remember: Connection | None = None) -> Held:
+    def start(
+        self,
+        connection: Connection,
+        *,
+        remember: Connection | None = None,
+        told: Callable[[str, Identity], None] | None = None,
+    ) -> Held:
         """Start a new chain from the connection's seed, because a person logged in.
 
         Args:
             connection: The connection with the new seed and its app.
             remember: The connection as the config has it: its seed counts as taken, so that it
                 does not replace what the person just did.
+            told: Called with an access token that TikTok had to confirm on the way, and with what
+                it said about it.
 
         Raises:
             TikTokAuthError: TikTok refuses the seed, or the store fails.
@@ -192,9 +193,14 @@ class Broker(Forkable):
         configured = remember.seed if remember else None
         seed_hash = self.store.digest(configured.material) if configured else None
         _teach_given(connection)
-        return self._held(connection, Ask(login=True, login_seed_hash=seed_hash))
+        return self.held(connection, Ask(login=True, login_seed_hash=seed_hash, told=told))
 
-    def _held(self, connection: Connection, ask: Ask) -> Held:
+    def held(self, connection: Connection, ask: Ask) -> Held:
+        """Return the token that is asked for.
+
+        Raises:
+            TikTokAuthError: There is no token that works; the error names the connection.
+        """
         try:
             outcome = self._obtain(connection, ask)
         except TikTokAuthError as error:

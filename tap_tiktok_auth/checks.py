@@ -13,10 +13,12 @@ from tap_tiktok_auth.data_calls import call
 from tap_tiktok_auth.errors import PermissionMissing, StoreError, TikTokAuthError
 from tap_tiktok_auth.signals import deferred
 from tap_tiktok_auth.store.contract import Sighting
+from tap_tiktok_auth.wishes import Ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from tap_tiktok_auth.apis.base import Account
     from tap_tiktok_auth.broker import Broker, Held
     from tap_tiktok_auth.connections import Connection
     from tap_tiktok_auth.records import EventName, Record
@@ -34,6 +36,7 @@ class Report:
         record: What the store has of it; None if nothing.
         held: Its token; None if there is none that works.
         account_ids: Its Creator Marketplace accounts.
+        account: Its TikTok account, where TikTok named it in this check.
         verified: Whether TikTok confirmed the token in this check.
         error: What is wrong with it.
         warnings: What should be looked after.
@@ -44,6 +47,7 @@ class Report:
     record: Record | None = None
     held: Held | None = None
     account_ids: tuple[str, ...] = ()
+    account: Account | None = None
     verified: bool = False
     error: TikTokAuthError | None = None
     warnings: tuple[TikTokAuthError, ...] = ()
@@ -97,32 +101,48 @@ def check(
     verify: bool = True,
     force: bool = False,
     since: float | None = None,
+    told: Mapping[str, Identity] | None = None,
 ) -> Report:
     """Have a fresh token for one connection, and let TikTok confirm it.
+
+    Args:
+        broker: The broker.
+        connection: The connection.
+        verify: Whether to ask TikTok about the token.
+        force: Whether to refresh even a fresh token.
+        since: With *force*: a token that was asked for after this time will do.
+        told: What TikTok has just said, by access token.
 
     Returns:
         The report; it has the error if there is one.
     """
+    known = dict(told or {})
     try:
-        held = broker.obtain(connection, force=force, since=since, recheck=verify, settle=True)
+        ask = Ask(force=force, since=since, recheck=verify, settle=True, told=known.__setitem__)
+        held = broker.held(connection, ask)
     except TikTokAuthError as error:
         return _failed(broker, connection, error)
     warnings = () if held.warning is None else (held.warning.of(connection.name),)
     if not verify or held.record.obtained_by == "client_credentials":
         return _report(broker, held, warnings=warnings)
     try:
-        return _verify(broker, held, warnings)
+        return _verify(broker, held, warnings, known)
     except TikTokAuthError as error:
         return _failed(broker, connection, error)
 
 
-def _verify(broker: Broker, held: Held, warnings: tuple[TikTokAuthError, ...]) -> Report:
+def _verify(
+    broker: Broker, held: Held, warnings: tuple[TikTokAuthError, ...], told: Mapping[str, Identity]
+) -> Report:
     connection = held.connection
-    api = broker.api(connection)
+    api, scopes = broker.api(connection), held.record.scopes or ()
     try:
-        identity, held = call(
-            broker, held, lambda token: api.verify(connection, token), api.read_identity
-        )
+        if held.token.access_token in told:  # an imported token was confirmed on the way in
+            identity = told[held.token.access_token]
+        else:
+            identity, held = call(
+                broker, held, lambda token: api.verify(connection, token, scopes), api.read_identity
+            )
     except PermissionMissing as error:
         # TikTok looked at the token's permissions, so it knows the token.
         identity = Identity()
@@ -142,7 +162,10 @@ def _verify(broker: Broker, held: Held, warnings: tuple[TikTokAuthError, ...]) -
     if current:
         held = replace(held, record=confirmed)
     return replace(
-        _report(broker, held, warnings=warnings), verified=True, account_ids=identity.account_ids
+        _report(broker, held, warnings=warnings),
+        verified=True,
+        account_ids=identity.account_ids,
+        account=identity.account,
     )
 
 

@@ -17,7 +17,8 @@ def read(path: str) -> dict[str, Any]:
     """Return the settings of a JSON file.
 
     Raises:
-        ConfigurationError: It is missing, cannot be read, or is not a JSON object.
+        ConfigurationError: It is missing, cannot be read, is not a JSON object, or has a text that
+            is not of the setting's kind.
     """
     try:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -33,7 +34,7 @@ def read(path: str) -> dict[str, Any]:
         raise ConfigurationError(f"the config file {path} is not JSON") from None
     if not isinstance(config, dict):
         raise ConfigurationError(f"the config file {path} is not a JSON object")
-    return config
+    return setting_values.from_file(config)
 
 
 def merged(paths: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def parse(config: Mapping[str, Any]) -> Config:
     Raises:
         ConfigurationError: The config is wrong; the message names the setting, never its value.
     """
-    config = {k: v for k, v in config.items() if k not in settings.SDK_SETTINGS and v is not None}
+    config = {key: value for key, value in config.items() if value is not None}
     setting_values.validate(config, settings.BY_NAME)
     values = {s.name: config.get(s.name, s.default) for s in settings.SETTINGS}
     hosts = Hosts(

@@ -4,7 +4,8 @@ TikTokAuthError                  never raised itself
 ├── ConfigurationError           correct a setting
 ├── AuthorizationRequired        a person must authorise again
 │   ├── GrantRejected            TikTok refuses the auth code or the refresh token
-│   └── AccessTokenRejected      TikTok refuses the access token
+│   ├── AccessTokenRejected      TikTok refuses the access token
+│   └── Revoked                  a person ended the connection on purpose
 ├── PermissionMissing            ask TikTok, or the account's owner, for a permission
 ├── TryAgainLater                wait, then run again
 │   ├── RateLimited              too many requests
@@ -38,6 +39,7 @@ __all__ = [
     "PermissionMissing",
     "RateLimited",
     "RequestRefused",
+    "Revoked",
     "StoreDamaged",
     "StoreError",
     "StoreKeyError",
@@ -117,6 +119,10 @@ class GrantRejected(AuthorizationRequired):
 
 class AccessTokenRejected(AuthorizationRequired):
     """TikTok refuses the access token: expired, revoked, or access withdrawn."""
+
+
+class Revoked(AuthorizationRequired):
+    """A person ended the connection on purpose: there is no token, and nothing is wrong."""
 
 
 class PermissionMissing(TikTokAuthError):

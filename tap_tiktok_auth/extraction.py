@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.apis.creator_marketplace import MarketplaceAccount
     from tap_tiktok_auth.broker import Broker, Held
+    from tap_tiktok_auth.checks import Report
 
 _TOO_MANY_IDS = "40011"
 #: The sandbox does not have the endpoint, the parameter or the account.
@@ -106,23 +107,25 @@ def _not_offered(error: RequestRefused | PermissionMissing) -> NotOffered:
     return offered.of(error.connection) if error.connection else offered
 
 
-def tiktok_account(broker: Broker, held: Held) -> Account | None:
+def tiktok_account(broker: Broker, report: Report) -> Account | None:
     """Return the TikTok account that a token speaks for; None for advertisers and brands.
+
+    Login Kit names it when the token is confirmed.
 
     Raises:
         TikTokAuthError: The call fails for another reason than a missing permission.
     """
-    api, record = broker.api(held.connection), held.record
-    open_id, scopes = record.subject_id, record.scopes or ()
-    if open_id is None or not isinstance(api, AccountsApi | LoginKitApi):
+    held = report.held
+    if held is None or held.record.subject_id is None:
         return None
-    known = Account(open_id=open_id)
+    api, record = broker.api(held.connection), held.record
+    open_id, scopes = held.record.subject_id, record.scopes or ()
+    known = report.account or Account(open_id=open_id)
+    if not isinstance(api, AccountsApi):
+        return known if isinstance(api, LoginKitApi) else None
+    if not api.account_fields(scopes):
+        return known
     try:
-        if isinstance(api, LoginKitApi):
-            account, _ = call(broker, held, lambda t: api.account(t, scopes), api.read_account)
-            return account if account.open_id else known
-        if not api.account_fields(scopes):
-            return known
         account, _ = call(broker, held, lambda t: api.account(t, open_id, scopes), api.read_account)
     except PermissionMissing:
         return known

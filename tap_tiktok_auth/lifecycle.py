@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
     ConfigurationError,
+    Revoked,
     TikTokAuthError,
 )
 
@@ -192,7 +193,10 @@ def _was_refused(attempt: Attempt | None, key: str | None) -> bool:
 
 def _no_token(record: Record | None) -> AuthorizationRequired:
     if record is not None and record.status == "revoked":
-        return AuthorizationRequired("its token was revoked", next_step=LOGIN)
+        return Revoked(
+            "its token was revoked on purpose",
+            next_step="To use it again, run: tiktok-auth login {connection}",
+        )
     if record is not None and record.failure is not None:
         return _remembered(record, "it has no token")
     return AuthorizationRequired(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer
+from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer, Revoked
 from tap_tiktok_auth.lifecycle import consent_days_left
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
         report: How the connection is.
         broker: For its store and config.
     """
-    record, error, store = report.record, report.error, broker.store
+    record, store = report.record, broker.store
+    error = None if isinstance(report.error, Revoked) else report.error
     token = record.token if record else None
     failure = record.failure if record else None
     app = report.connection.app

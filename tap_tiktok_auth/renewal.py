@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import outcomes
 from tap_tiktok_auth.errors import (
-    AuthorizationRequired,
+    Revoked,
     StoreError,
     StoreUnavailable,
     TikTokAuthError,
@@ -94,7 +94,7 @@ def carry_out(
     if current is None:
         raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
     if current.token is None:
-        raise AuthorizationRequired("its token was revoked meanwhile", next_step=LOGIN)
+        raise Revoked("its token was revoked meanwhile", next_step=LOGIN)
     if answer.grant.unread:
         log.warning(
             "connection %s: TikTok's answer has an unusable %s; its token is kept. "

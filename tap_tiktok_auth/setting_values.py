@@ -26,6 +26,7 @@ _EXPECTED: dict[Kind, str] = {
     "boolean": "true or false",
     "strings": "a list of texts",
     "objects": "a list of objects, each with a name",
+    "object": "an object",
 }
 
 
@@ -39,13 +40,13 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         ConfigurationError: A variable's text is not of the setting's kind.
     """
     return {
-        setting.name: _from_text(setting, environ[setting.env_var])
+        setting.name: _from_text(setting, environ[setting.env_var], setting.env_var)
         for setting in SETTINGS
         if setting.env_var in environ
     }
 
 
-def _from_text(setting: Setting, text: str) -> Any:  # noqa: ANN401  (kinds differ by setting)
+def _from_text(setting: Setting, text: str, name: str) -> Any:  # noqa: ANN401  (kinds differ)
     if setting.kind == "string":
         return text
     if setting.kind == "boolean":
@@ -61,12 +62,28 @@ def _from_text(setting: Setting, text: str) -> Any:  # noqa: ANN401  (kinds diff
             value = None
     if value is None:
         what = f"{_EXPECTED[setting.kind]}{_as_json(setting)}"
-        raise _wrong(setting.env_var, f"must be {what}")
+        raise _wrong(name, f"must be {what}")
     return value
 
 
 def _as_json(setting: Setting) -> str:
-    return ", written as JSON" if setting.kind in {"strings", "objects"} else ""
+    return ", written as JSON" if setting.kind in {"strings", "objects", "object"} else ""
+
+
+def from_file(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a config file carries, with texts read as in the environment.
+
+    Meltano writes as text what its project does not declare the kind of.
+
+    Raises:
+        ConfigurationError: A text is not of the setting's kind.
+    """
+    return {
+        name: _from_text(BY_NAME[name], value, name)
+        if name in BY_NAME and isinstance(value, str)
+        else value
+        for name, value in config.items()
+    }
 
 
 def validate(config: Mapping[str, Any], known: Mapping[str, Setting], where: str = "") -> None:
@@ -115,6 +132,8 @@ def _is_of_kind(kind: Kind, value: object) -> bool:
             return False
         # Not NaN, not infinite, and small enough to be reckoned with as a float.
         return -_HUGE < value < _HUGE and (kind == "number" or isinstance(value, int))
+    if kind == "object":
+        return isinstance(value, dict)
     of = str if kind == "strings" else dict
     return isinstance(value, list | tuple) and all(isinstance(item, of) for item in value)
 

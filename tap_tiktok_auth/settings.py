@@ -15,7 +15,7 @@ ENV_PREFIX = "TAP_TIKTOK_AUTH_"
 #: TikTok's token systems, in the order in which they are documented.
 API_NAMES = ("marketing", "accounts", "creator_marketplace", "creator", "login_kit")
 
-Kind = Literal["string", "integer", "number", "boolean", "strings", "objects"]
+Kind = Literal["string", "integer", "number", "boolean", "strings", "objects", "object"]
 
 _JSON_TYPES: dict[Kind, dict[str, Any]] = {
     "string": {"type": ["string", "null"]},
@@ -24,6 +24,7 @@ _JSON_TYPES: dict[Kind, dict[str, Any]] = {
     "boolean": {"type": ["boolean", "null"]},
     "strings": {"type": ["array", "null"], "items": {"type": "string"}},
     "objects": {"type": ["array", "null"]},
+    "object": {"type": ["object", "null"]},
 }
 
 
@@ -144,6 +145,55 @@ _CONNECTION_SETTINGS = (
     ),
 )
 
+#: What the Singer SDK reads, for the capabilities that the tap has. The commands check these too,
+#: so that a setting is as good for them as for the tap.
+SDK_SETTINGS = (
+    Setting(
+        "stream_maps",
+        "object",
+        "Stream maps",
+        "Stream maps of the Singer SDK: by stream, what to rename, compute, filter or leave out.",
+    ),
+    Setting(
+        "stream_map_config",
+        "object",
+        "Stream map config",
+        "Values that the expressions of `stream_maps` find in `config`.",
+    ),
+    Setting(
+        "faker_config",
+        "object",
+        "Faker config",
+        "`seed` and `locale` of `fake` in `stream_maps`; needs the package faker beside the tap.",
+    ),
+    Setting(
+        "flattening_enabled",
+        "boolean",
+        "Flattening enabled",
+        "Write nested properties as columns; needs `flattening_max_depth`.",
+    ),
+    Setting(
+        "flattening_max_depth",
+        "integer",
+        "Flattening: greatest depth",
+        "How many levels are flattened.",
+        minimum=0,
+    ),
+    Setting(
+        "flattening_max_key_length",
+        "integer",
+        "Flattening: longest key",
+        "Longest name of a flattened property; parts of longer ones are shortened.",
+        minimum=1,
+    ),
+    Setting(
+        "flattening_separator",
+        "string",
+        "Flattening: separator",
+        "What stands between the parts of a flattened property's name.",
+    ),
+)
+
 SETTINGS: tuple[Setting, ...] = (
     *(replace(setting, per_connection=True) for setting in _CONNECTION_SETTINGS),
     Setting(
@@ -256,6 +306,7 @@ SETTINGS: tuple[Setting, ...] = (
         "loopback address.",
         default="https://www.tiktok.com",
     ),
+    *SDK_SETTINGS,
 )
 
 #: The settings by name.
@@ -264,25 +315,15 @@ BY_NAME: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
 #: The settings that an entry of `connections` may have, beside `name`.
 PER_CONNECTION: dict[str, Setting] = {s.name: s for s in SETTINGS if s.per_connection}
 
-#: Names that a config may hold beside ours: the Singer SDK's own, which only the tap acts on.
-SDK_SETTINGS = frozenset(
-    {
-        "faker_config",
-        "flattening_enabled",
-        "flattening_max_depth",
-        "flattening_max_key_length",
-        "stream_map_config",
-        "stream_maps",
-    }
-)
-
 #: The settings from which a chain of tokens starts.
 SEEDS = ("auth_code", "refresh_token", "access_token")
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the tap's config."""
-    properties = {setting.name: setting.schema() for setting in SETTINGS}
+    # The SDK adds its own by itself, in more detail.
+    own = [setting for setting in SETTINGS if setting not in SDK_SETTINGS]
+    properties = {setting.name: setting.schema() for setting in own}
     entry = {name: _without_default(s.schema()) for name, s in PER_CONNECTION.items()}
     name = {"type": "string", "title": "Name", "description": "The connection's name."}
     properties["connections"]["items"] = {

@@ -119,9 +119,7 @@ class TikTokAccounts(ConnectionStream):
 
     def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
         connection = report.connection
-        if report.held is None or report.held.record.subject_id is None:
-            return
-        account = tiktok_account(self.tap.broker, report.held)
+        account = tiktok_account(self.tap.broker, report)
         if account is not None:
             yield {
                 "connection": connection.name,

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -18,8 +19,8 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
 from tap_tiktok_auth.checks import check_all
-from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
-from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.redaction import Redactor, clean, install
 from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
@@ -34,6 +35,23 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.checks import Report
     from tap_tiktok_auth.connections import Config
     from tap_tiktok_auth.records import SeenAdvertiser
+
+
+@dataclass(frozen=True)
+class Given:
+    """Config files and the environment, read when a run needs them, as `tiktok-auth` reads them.
+
+    Meltano writes into its config file only what its project declares; of a variable in `.env` that
+    it does not know, the environment alone tells.
+    """
+
+    paths: tuple[str, ...]
+    parse_env = False
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings by name."""
+        return config_files.merged(self.paths, os.environ)
 
 
 class TapCommand(SingerCommand):
@@ -106,9 +124,11 @@ class TapTikTokAuth(Tap):
         wanted = self.broker.connections()
         self.logger.info("Connections to look after: %d.", len(wanted))
         reports = check_all(self.broker, wanted, done=self._tell)
-        self.logger.info(
-            "Connections that are well: %d of %d.", len(wanted) - len(self._failed), len(wanted)
-        )
+        ended = sum(isinstance(report.error, Revoked) for report in reports)
+        well = len(wanted) - len(self._failed) - ended
+        self.logger.info("Connections that are well: %d of %d.", well, len(wanted))
+        if ended == len(wanted):
+            self.logger.warning("All connections were revoked: only their rows are loaded.")
         return reports
 
     def _tell(self, report: Report) -> None:
@@ -118,7 +138,13 @@ class TapTikTokAuth(Tap):
             self.note_failure(report.error)
 
     def note_failure(self, error: TikTokAuthError) -> None:
-        """Tell that a connection failed; the run goes on and ends as `on_error` says."""
+        """Tell that a connection failed; the run goes on and ends as `on_error` says.
+
+        What a person ended on purpose is no failure.
+        """
+        if isinstance(error, Revoked):
+            self.logger.info("%s", error)
+            return
         self._failed.setdefault(error.connection or "", error)
         level = logging.ERROR if self.settings.on_error == "fail" else logging.WARNING
         self.logger.log(level, "%s", error)
@@ -199,7 +225,27 @@ class TapTikTokAuth(Tap):
         if raise_errors:
             self._learn_secrets()
             _ = self.settings
+            # The SDK takes null for a value.
+            self._config = {k: v for k, v in self.config.items() if v is not None}
         return []
+
+    def setup_mapper(self) -> None:
+        """Make the stream maps.
+
+        Raises:
+            ConfigurationError: The SDK cannot use them; it has many errors for that.
+        """
+        _ = self.catalog  # what is wrong with the catalog is not the maps' fault
+        try:
+            super().setup_mapper()
+        except Exception as error:  # noqa: BLE001  (the SDK raises whatever comes up)
+            why = "; ".join(getattr(error, "errors", None) or [str(error)])
+            raise ConfigurationError(
+                f"the Singer SDK cannot use the stream maps or the flattening: {clean(why)}".rstrip(
+                    "."
+                ),
+                next_step="Correct stream_maps and the settings flattening_*.",
+            ) from None
 
     def _learn_secrets(self) -> None:
         for handler in logging.getLogger().handlers:
@@ -235,11 +281,9 @@ class TapTikTokAuth(Tap):
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
-        """Check config files before the SDK reads them, and read the environment without any."""
-        for path in value:
-            if path != "ENV":
-                config_files.read(path)
-        return super().cb_config(ctx, param, value or ("ENV",))
+        """Return where the settings come from."""
+        del ctx, param
+        return Given(value)
 
     @classmethod
     def invoke(
@@ -258,7 +302,6 @@ class TapTikTokAuth(Tap):
             config=options["config"].config,
             state=_json(options.get("state"), "state"),
             catalog=_json(options.get("catalog"), "catalog"),
-            parse_env_config=options["config"].parse_env,
         )
         tap.complete(tap.sync_all)
 
@@ -268,8 +311,7 @@ class TapTikTokAuth(Tap):
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
-        config = ctx.params["config"]
-        tap = cls(config=config.config, parse_env_config=config.parse_env)
+        tap = cls(config=ctx.params["config"].config)
         tap.complete(tap.run_connection_test)
         ctx.exit()
 

@@ -42,6 +42,7 @@ class Renewal:
         is_login: A person is waiting: a failure leaves everything as it was.
         is_new: The store had no such connection before.
         was_lost: The former holder died before it could store TikTok's answer.
+        told: Called with an access token that TikTok confirmed, and with what it said about it.
     """
 
     connection: Connection
@@ -54,6 +55,7 @@ class Renewal:
     is_login: bool
     is_new: bool
     was_lost: bool
+    told: Callable[[str, Identity], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def ask(
         grant = client.fetch(request, api.read_grant, before_send=before_send)
         by: ObtainedBy = "login" if renewal.is_login else "auth_code"
         return Answer(grant, sent_at, by, "exchanged")
-    imported = _import_access_token(connection, seed, client, api)
+    imported = _import_access_token(renewal, seed, client, api)
     if imported is not None:
         by = "login" if renewal.is_login else "access_token"
         return Answer(imported, now(), by, "imported")
@@ -135,14 +137,17 @@ def ask(
 
 
 def _import_access_token(
-    connection: Connection, seed: Seed, client: Client, api: TokenApi
+    renewal: Renewal, seed: Seed, client: Client, api: TokenApi
 ) -> Grant | None:
     """Return the seed's access token if TikTok confirms it; None if it must be refreshed."""
     if seed.access_token is None:
         return None
     identity: Identity | None = None
     try:
-        identity = client.fetch(api.verify(connection, seed.access_token), api.read_identity)
+        request = api.verify(renewal.connection, seed.access_token)
+        identity = client.fetch(request, api.read_identity)
+        if renewal.told is not None:
+            renewal.told(seed.access_token, identity)
     except PermissionMissing:
         pass  # a token whose permissions TikTok looked at is one that it knows
     except AccessTokenRejected:

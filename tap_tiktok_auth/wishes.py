@@ -10,6 +10,9 @@ from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 from tap_tiktok_auth.lifecycle import Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_tiktok_auth.apis.base import Identity
     from tap_tiktok_auth.connections import App, Connection
     from tap_tiktok_auth.lifecycle import Step
     from tap_tiktok_auth.records import EventName, Record
@@ -31,6 +34,8 @@ class Ask:
         login_seed_hash: Keyed hash of the seed that the config has at that time.
         seen: The generation that was stored when the question came. A newer token answers it,
             however it was put: who waited for another's refresh does not refresh again.
+        told: Called with an access token that TikTok had to confirm on the way, and with what it
+            said about it.
     """
 
     min_lifetime: float = 0.0
@@ -41,6 +46,7 @@ class Ask:
     login: bool = False
     login_seed_hash: str | None = None
     seen: int = 0
+    told: Callable[[str, Identity], None] | None = None
 
 
 @dataclass(frozen=True)

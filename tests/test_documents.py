@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SECURITY = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+_TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = [*(ROOT / name for name in _TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def section(text: str, title: str) -> str:
@@ -127,3 +129,29 @@ def test_troubleshooting_tells_what_the_program_tells(row: list[str]) -> None:
     error = told(code.strip("`"), _USES[use])
 
     assert (cause, step) == (error.cause, (error.next_step or "").replace("{connection}", "NAME"))
+
+
+@pytest.mark.parametrize("rfc", ["RFC 9700", "RFC 8252", "RFC 7636"])
+def test_security_answers_each_recommendation(rfc: str) -> None:
+    """Each recommendation has an answer, and each test named as evidence is there."""
+    title = next(line[3:] for line in SECURITY.splitlines() if line.startswith(f"## {rfc}"))
+    table = [line for line in section(SECURITY, title).splitlines() if line.startswith("|")][2:]
+
+    assert table
+    for row in table:
+        number, wanted, done, evidence = (cell.strip() for cell in row.strip("|").split("|"))
+        assert number
+        assert wanted
+        assert done
+        named = re.findall(r"`(tests/[^`]+)`", evidence)
+        assert [path for path in named if not (ROOT / path).exists()] == [], number
+    assert "`tests/" in "".join(table)
+
+
+def test_security_tells_how_to_report_and_who_gets_what() -> None:
+    """A person finds where to report; each holder of something has what it gives away."""
+    assert "in private" in section(SECURITY, "Reporting a vulnerability")
+    model = section(SECURITY, "Threat model")
+    for holder in ("key", "role in the same database", "log", "local user", "network", "program"):
+        assert re.search(rf"^\| [^|]*\b{holder}\b[^|]*\|", model, re.MULTILINE), holder
+    assert "**Not covered, on purpose.**" in model

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.settings import SETTINGS
+from tap_tiktok_auth.settings import SDK_SETTINGS, SETTINGS
+from tap_tiktok_auth.tap import TapTikTokAuth
 from tests.scripts import ROOT, load
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ def test_meltano_treats_every_secret_as_sensitive(extractor: dict[str, Any]) -> 
     """Meltano redacts each secret setting, and the list that may hold secrets."""
     sensitive = {s["name"] for s in extractor["settings"] if s.get("sensitive")}
     assert sensitive == {s.name for s in SETTINGS if s.secret} | {"connections"}
+
+
+def test_settings_of_the_sdk_are_those_of_the_capabilities() -> None:
+    """Each setting that the SDK adds for the tap's capabilities is declared, with its kind."""
+    added: dict[str, Any] = {}
+    TapTikTokAuth.append_builtin_config(added)
+    kinds = {name: schema["type"][0] for name, schema in added["properties"].items()}
+    assert {setting.name: setting.kind for setting in SDK_SETTINGS} == kinds
 
 
 def test_settings_groups_name_settings(extractor: dict[str, Any]) -> None:

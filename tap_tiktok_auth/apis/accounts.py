@@ -70,8 +70,11 @@ class AccountsApi(BusinessApi):
         body = {**_client(app), "grant_type": "refresh_token", "refresh_token": refresh_token}
         return self.spend("tt_user/oauth2/refresh_token", app, body, refresh_token)
 
-    def verify(self, connection: Connection, access_token: str) -> Request:
+    def verify(
+        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+    ) -> Request:
         """Return `tt_user/token_info/get`: a POST that needs neither secret nor header."""
+        del scopes
         app = need_app(connection)
         return Request(
             purpose="verify",

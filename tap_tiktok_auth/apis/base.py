@@ -26,6 +26,16 @@ class Advertiser(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Account:
+    """A TikTok account that a token speaks for, as far as its scopes allow to know."""
+
+    open_id: str | None = None
+    union_id: str | None = None
+    username: str | None = None
+    display_name: str | None = None
+
+
+@dataclass(frozen=True)
 class Identity:
     """What TikTok says about a token when asked. None means "not told".
 
@@ -34,22 +44,14 @@ class Identity:
         scopes: Its scopes, sorted.
         advertisers: The ad accounts it may use.
         account_ids: The Creator Marketplace accounts it may use.
+        account: The TikTok account it speaks for, where the same call tells it.
     """
 
     subject_id: str | None = None
     scopes: tuple[str, ...] | None = None
     advertisers: tuple[Advertiser, ...] | None = None
     account_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Account:
-    """A TikTok account that a token speaks for, as far as its scopes allow to know."""
-
-    open_id: str | None = None
-    union_id: str | None = None
-    username: str | None = None
-    display_name: str | None = None
+    account: Account | None = None
 
 
 class TokenApi(ABC):
@@ -131,8 +133,16 @@ class TokenApi(ABC):
         raise ConfigurationError(f"api {self.name} gives no tokens to the app {app.app_id} itself")
 
     @abstractmethod
-    def verify(self, connection: Connection, access_token: str) -> Request:
-        """Return the request by which TikTok itself says whether the token works."""
+    def verify(
+        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+    ) -> Request:
+        """Return the request by which TikTok itself says whether the token works.
+
+        Args:
+            connection: The connection, with its app.
+            access_token: The token.
+            scopes: The token's scopes, as far as known: they allow to ask for more.
+        """
 
     @abstractmethod
     def revoke(self, app: App, access_token: str) -> Request:

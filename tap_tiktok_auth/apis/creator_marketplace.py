@@ -33,7 +33,10 @@ class CreatorMarketplaceApi(LongTermBusinessApi):
 
     name = "creator_marketplace"
 
-    def verify(self, connection: Connection, access_token: str) -> Request:
+    def verify(
+        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+    ) -> Request:
+        del scopes
         app = need_app(connection)
         return self.read(
             "tto/oauth2/tcm", access_token, {"app_id": app.app_id}, app=app, verifies=True

@@ -87,9 +87,20 @@ class LoginKitApi(TokenApi):
     def client_token(self, app: App) -> Request:
         return self._token_request(app, {"grant_type": "client_credentials"})
 
-    def verify(self, connection: Connection, access_token: str) -> Request:
-        app_id = connection.app.app_id if connection.app else ""
-        return self._user_info(access_token, _BASIC_FIELDS, app_id=app_id, verifies=True)
+    def verify(
+        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+    ) -> Request:
+        """Return `user/info`, which also says who the account is, as far as *scopes* allow."""
+        more = ",username" if "user.info.profile" in scopes else ""
+        return Request(
+            purpose="verify",
+            method="GET",
+            url=f"{self.hosts.login_kit}/v2/user/info/",
+            app_id=connection.app.app_id if connection.app else "",
+            headers=self.authorization(access_token),
+            params={"fields": _BASIC_FIELDS + more},
+            secrets=(access_token,),
+        )
 
     def revoke(self, app: App, access_token: str) -> Request:
         return Request(
@@ -105,7 +116,8 @@ class LoginKitApi(TokenApi):
         return answers.grant(response, answers.login_kit_data(response))
 
     def read_identity(self, response: Response) -> Identity:
-        return Identity(subject_id=self.read_account(response).open_id)
+        account = self.read_account(response)
+        return Identity(subject_id=account.open_id, account=account if account.open_id else None)
 
     def read_revoked(self, response: Response) -> None:
         try:
@@ -113,13 +125,8 @@ class LoginKitApi(TokenApi):
         except (AccessTokenRejected, GrantRejected):
             return
 
-    def account(self, access_token: str, scopes: tuple[str, ...]) -> Request:
-        """Return the request for the account's names, as far as *scopes* allow."""
-        more = ",username" if "user.info.profile" in scopes else ""
-        return self._user_info(access_token, _BASIC_FIELDS + more)
-
     def read_account(self, response: Response) -> Account:
-        """Read the answer to `account` or `verify`."""
+        """Read the account from the answer to `verify`."""
         data = answers.login_kit_data(response)
         user = data.get("user")
         user = user if isinstance(user, dict) else {}
@@ -142,17 +149,4 @@ class LoginKitApi(TokenApi):
             # Asking again for a token of the app itself costs nothing.
             spends=purpose != "client_token",
             secrets=(app.secret, *secrets),
-        )
-
-    def _user_info(
-        self, access_token: str, fields: str, *, app_id: str = "", verifies: bool = False
-    ) -> Request:
-        return Request(
-            purpose="verify" if verifies else "read",
-            method="GET",
-            url=f"{self.hosts.login_kit}/v2/user/info/",
-            app_id=app_id,
-            headers=self.authorization(access_token),
-            params={"fields": fields},
-            secrets=(access_token,),
         )

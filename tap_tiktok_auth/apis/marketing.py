@@ -147,11 +147,14 @@ class MarketingApi(LongTermBusinessApi):
     def token_version(self) -> str:
         return self.api_version
 
-    def verify(self, connection: Connection, access_token: str) -> Request:
+    def verify(
+        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+    ) -> Request:
         """Return `oauth2/advertiser/get`, or `user/info` where ad accounts are configured.
 
         The sandbox has no discovery; a configured list of ad accounts says that we are there.
         """
+        del scopes
         if connection.advertiser_ids:
             return self.read("user/info", access_token, app=connection.app, verifies=True)
         app = need_app(connection)

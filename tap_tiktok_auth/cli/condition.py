@@ -13,6 +13,7 @@ from tap_tiktok_auth.cli.tables import bar
 from tap_tiktok_auth.cli.times import span_text
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
+    Revoked,
     StoreDamaged,
     TikTokAuthError,
     TryAgainLater,
@@ -84,7 +85,7 @@ def look(broker: Broker, connection: Connection, record: Record | None) -> Repor
 
 def is_revoked(report: Report) -> bool:
     """Whether a person ended the connection, so that nothing is wrong with it."""
-    return report.record is not None and report.record.status == "revoked"
+    return isinstance(report.error, Revoked)
 
 
 def needs_person(report: Report) -> bool:

@@ -42,6 +42,7 @@ _OUTCOMES = {
     "imported": "imported",
     "done_elsewhere": "done by another worker",
     "not_due": "not due",
+    "revoked": "revoked",
     "still_works": "not refreshed but working",
     "failed": "failed",
 }
@@ -114,7 +115,7 @@ def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Res
     reports = condition.look_at_all(broker, connections)
     if not names:
         reports = [report for report in reports if not condition.is_revoked(report)]
-    due = [report.connection for report in reports if force or _is_due(report)]
+    due = [report.connection for report in reports if _is_due(report, force=force)]
     # Workers that begin at the same time should not all begin with the same connection.
     secrets.SystemRandom().shuffle(due)
     with progress("Refreshing", len(due)) as done:
@@ -123,8 +124,10 @@ def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Res
     return [_result(now_known.get(before.connection.name), before) for before in reports]
 
 
-def _is_due(report: Report) -> bool:
+def _is_due(report: Report, *, force: bool) -> bool:
     """Whether there is something to do, or to tell, beyond using the stored token."""
+    if force or condition.is_revoked(report):
+        return not condition.is_revoked(report)
     attempt = report.record.attempt if report.record else None
     unsettled = attempt is not None and attempt.outcome != "refused"
     return report.held is None or report.held.warning is not None or unsettled
@@ -132,7 +135,7 @@ def _is_due(report: Report) -> bool:
 
 def _result(after: Report | None, before: Report) -> Result:
     if after is None:
-        return Result(before, "not_due")
+        return Result(before, "revoked" if condition.is_revoked(before) else "not_due")
     if after.held is not None and after.held.renewal is not None:
         return Result(after, after.held.renewal)
     if after.error is not None:

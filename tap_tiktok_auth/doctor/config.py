@@ -33,13 +33,14 @@ _OTHER_VARIABLES = frozenset(
 def check_environment(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look for variables that were meant as settings and are none."""
     known = {setting.env_var for setting in settings.SETTINGS} | _OTHER_VARIABLES
-    known |= {settings.ENV_PREFIX + name.upper() for name in settings.SDK_SETTINGS}
+    # Meltano sets one more for each part of an object.
+    parts = tuple(f"{s.env_var}_" for s in settings.SETTINGS if s.kind == "object")
     for name in sorted(environ):
         # Meltano's own begin with two underscores after the prefix.
         is_ours = (
             name.startswith(settings.ENV_PREFIX) and name[len(settings.ENV_PREFIX) :][:1] != "_"
         )
-        if is_ours and name not in known:
+        if is_ours and name not in known and not name.startswith(parts):
             shown = "".join(char if char.isprintable() else "?" for char in name)[:80]
             yield Finding(
                 _CHECK,

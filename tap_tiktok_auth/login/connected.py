@@ -9,7 +9,7 @@ from tap_tiktok_auth import checks
 from tap_tiktok_auth.errors import TikTokAuthError
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.base import Account
+    from tap_tiktok_auth.apis.base import Account, Identity
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.checks import Report
     from tap_tiktok_auth.connections import Connection
@@ -62,8 +62,9 @@ def connect(broker: Broker, connection: Connection) -> Connected:
     """
     name = connection.name
     before = standing(broker.store, name)
-    broker.start(connection, remember=broker.config.connection(name))
-    report = checks.check(broker, broker.connection(name))
+    told: dict[str, Identity] = {}
+    broker.start(connection, remember=broker.config.connection(name), told=told.__setitem__)
+    report = checks.check(broker, broker.connection(name), told=told)
     return Connected(
         name,
         before,
@@ -83,9 +84,7 @@ def standing(store: Store, name: str) -> Standing:
 def _account(broker: Broker, report: Report) -> Account | None:
     from tap_tiktok_auth.extraction import tiktok_account  # noqa: PLC0415  (imports all apis)
 
-    if report.held is None or report.error is not None:
-        return None
     try:
-        return tiktok_account(broker, report.held)
+        return tiktok_account(broker, report)
     except TikTokAuthError:
         return None

@@ -47,7 +47,7 @@ def requests_of(name: str) -> dict[str, Request]:
     if name == "creator_marketplace":
         made["account_info"] = one.account_info(ACCESS, "1")
     if name == "login_kit":
-        made["account"] = one.account(ACCESS, ("user.info.profile",))
+        made["account"] = one.verify(connection(name), ACCESS, ("user.info.profile",))
         made["client_token"] = one.client_token(APP)
     return made
 

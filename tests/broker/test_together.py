@@ -85,7 +85,7 @@ def test_revocation(bench: Bench, api: str) -> None:
     assert bench.record(api).token is None
     run = bench.run(settings)
     row = run.row(api)
-    assert (run.code, row["status"], row["token_fingerprint"]) == (1, "revoked", None)
+    assert (run.code, row["status"], row["token_fingerprint"]) == (0, "revoked", None)
     assert run.events(api) == ["exchanged", "revoked"]
     assert len(bench.standin.token_posts) == 1
     anew = bench.run(bench.settings(bench.consented(api)))

@@ -147,12 +147,12 @@ def test_failed_refresh_of_a_token_that_works_is_an_error(world: World) -> None:
 
 
 def test_revoked_connections_are_passed_over(world: World) -> None:
-    """What a person ended is no failure, unless it is asked for by name."""
+    """What a person ended is no failure, even if it is asked for by name."""
     world.keep("gone", status="revoked", token=None)
     world.keep("due", age=DAY - 900)
 
     assert outcomes(world) == {"due": "refreshed"}
-    assert outcomes(world, "gone") == {"gone": "failed"}
+    assert outcomes(world, "gone") == {"gone": "revoked"}
 
 
 def test_json_tells_times_and_errors(world: World) -> None:

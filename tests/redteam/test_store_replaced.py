@@ -62,7 +62,7 @@ def test_a_store_that_is_restored_meanwhile(target: Target) -> None:
 
 
 def test_an_older_store_that_is_restored_meanwhile(target: Target) -> None:
-    """A new token that an older store does not fit is kept in a file, then taken in all the same."""
+    """A new token that an older store does not fit is kept in a file, and taken in after that."""
     target.consent()
     backup = target.folder / "backup.db"
     with target.store():

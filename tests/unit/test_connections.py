@@ -180,7 +180,8 @@ def test_connections_are_found_by_name() -> None:
 
 def test_settings_of_the_sdk_are_let_through() -> None:
     """The Singer SDK's own settings do not disturb."""
-    assert parse({name: {} for name in SDK_SETTINGS}).connections == ()
+    samples = {"object": {}, "boolean": True, "integer": 1, "string": "."}
+    assert parse({s.name: samples[s.kind] for s in SDK_SETTINGS}).connections == ()
 
 
 def test_config_shows_no_secret() -> None:
