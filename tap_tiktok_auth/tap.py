@@ -16,7 +16,14 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
+from tap_tiktok_auth import (
+    config_files,
+    configuration,
+    next_steps,
+    setting_values,
+    settings,
+    streams,
+)
 from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.redaction import Redactor, install
@@ -236,6 +243,9 @@ class TapTikTokAuth(Tap):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
         """Check config files before the SDK reads them, and read the environment without any."""
+        if next_steps.by_meltano() is None:  # whose config file ends with the run
+            next_steps.came_with(value)
+            ctx.call_on_close(lambda: next_steps.came_with(()))
         for path in value:
             if path != "ENV":
                 config_files.read(path)

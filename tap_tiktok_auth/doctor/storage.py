@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import TikTokAuthError
-from tap_tiktok_auth.store import is_postgres, keys, open_store, recovery, sqlite_path
+from tap_tiktok_auth.store import (
+    empty_store,
+    is_postgres,
+    keys,
+    missing_file,
+    open_store,
+    recovery,
+    sqlite_path,
+)
 from tap_tiktok_auth.store.crypto import Cipher
 
 if TYPE_CHECKING:
@@ -29,6 +37,8 @@ CLOCK_TOLERANCE = 60.0
 @contextmanager
 def opened(config: Config, found: Callable[[Finding], None]) -> Iterator[Store | None]:
     """Open the store as a run would, but do not make one; None if it cannot be used.
+
+    Where there is none yet, an empty one shows what the config names.
 
     Args:
         config: The settings.
@@ -49,11 +59,10 @@ def opened(config: Config, found: Callable[[Finding], None]) -> Iterator[Store |
 def _open(config: Config, found: Callable[[Finding], None]) -> Store | None:
     if config.token_store_key is not None:
         Cipher.from_text(config.token_store_key)
-    if not is_postgres(config.token_store):
-        path = sqlite_path(config.token_store)
-        if not path.exists():
-            found(_no_store_yet(path))
-            return None
+    path = missing_file(config.token_store)
+    if path is not None:
+        found(_no_store_yet(path))
+        return empty_store()
     return open_store(config.token_store, config.token_store_key)
 
 

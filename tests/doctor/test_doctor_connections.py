@@ -80,4 +80,4 @@ def test_several_connections_are_told_each(patient: Patient) -> None:
     told = {f["level"]: f for f in findings if f["check"] == "connection"}
     assert code == 3
     assert "good" in told["ok"]["message"]
-    assert "connection missing: it has no token yet" in told["problem"]["message"]
+    assert "connection missing: pending: it has no token yet" in told["problem"]["message"]
