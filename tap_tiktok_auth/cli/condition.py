@@ -125,12 +125,14 @@ def exit_code_of(reports: Iterable[Report], *, soon: float | None = None) -> int
         soon: What needs a person within so many seconds, or has a warning, counts as well.
     """
     reports = [report for report in reports if not is_revoked(report)]
+    found = [report.error for report in reports if report.error is not None]
+    if soon is not None:
+        found += [trouble for report in reports for trouble in troubles(report)]
     ends = soon is not None and any(ends_within(report, soon) for report in reports)
-    if ends or any(map(needs_person, reports)):
+    final = any(isinstance(error, AuthorizationRequired) for error in found)
+    if ends or final or any(map(needs_person, reports)):
         return EXIT_AUTHORIZE
-    if soon is not None and any(map(troubles, reports)):
-        return EXIT_ERROR
-    return EXIT_ERROR if any(report.error is not None for report in reports) else 0
+    return EXIT_ERROR if found else 0
 
 
 def notes(report: Report) -> tuple[TikTokAuthError, ...]:
@@ -201,7 +203,7 @@ def grouped(things: Iterable[T], text: Callable[[T], str]) -> list[tuple[T, list
     """
     groups: dict[str, list[T]] = {}
     for thing in things:
-        groups.setdefault(re.sub(r"\d+", "0", text(thing)), []).append(thing)
+        groups.setdefault(re.sub(r"request id \w+|\d+", "0", text(thing)), []).append(thing)
     found: list[tuple[T, list[T]]] = []
     for group in groups.values():
         few = len(group) < _MANY
@@ -316,9 +318,11 @@ def _last_failure(record: Record) -> TikTokAuthError | None:
     if failure is None or record.status not in _TRIED_IN_VAIN:
         return None
     what = "refresh" if record.token else "token request"
-    return TryAgainLater(
+    refused = record.attempt is not None and record.attempt.outcome == "refused"
+    kind = AuthorizationRequired if refused else TryAgainLater
+    return kind(
         f"its last {what}, at {lifecycle.as_time(failure.at)}, failed: {failure.message}",
         code=failure.code,
         request_id=record.request_id,
-        next_step="Run: tiktok-auth refresh {connection}",
+        next_step=lifecycle.LOGIN if refused else "Run: tiktok-auth refresh {connection}",
     ).of(record.name)

@@ -43,7 +43,7 @@ _OUTCOMES = {
     "imported": "imported",
     "done_elsewhere": "done by another worker",
     "not_due": "not due",
-    "still_works": "not refreshed but working",
+    "still_works": "not refreshed",
     "failed": "failed",
 }
 
@@ -167,9 +167,16 @@ def _exit_code(results: list[Result]) -> int:
 
 
 def _summary(results: list[Result]) -> str:
-    counts = Counter(result.outcome for result in results)
-    told = [f"{counts[outcome]} {words}" for outcome, words in _OUTCOMES.items() if counts[outcome]]
+    order = list(_OUTCOMES)
+    counts = Counter(_words(r) for r in sorted(results, key=lambda r: order.index(r.outcome)))
+    told = [f"{count} {words}" for words, count in counts.items()]
     return ", ".join(told) or "there was nothing to do"
+
+
+def _words(result: Result) -> str:
+    words = _OUTCOMES[result.outcome]
+    # Whether its token still works is what one wants to know next.
+    return f"{words} ({status_of(result.report)})" if result.outcome == "still_works" else words
 
 
 def _shown(result: Result) -> dict[str, Any]:

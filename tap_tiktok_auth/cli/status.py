@@ -96,13 +96,14 @@ def status(
         reports = condition.look_at_all(broker, names)
         if asks:
             reports = _checked(broker, reports)
-        shown = reports
+        shown = [*reports]
         if problems or expiring is not None:
             shown = [r for r in reports if _is_wanted(r, expiring, problems=problems)]
         if as_json:
             print_json([token_metadata(report, broker) for report in shown])
         else:
-            _show(sorted(shown, key=condition.urgency), reports, config.consent_warning_days)
+            shown.sort(key=condition.urgency)
+            _show(shown, reports, config.consent_warning_days, thorough=problems)
     soon = config.consent_warning_days * condition.DAY if fail_on == "warning" else None
     sys.exit(condition.exit_code_of(shown, soon=soon))
 
@@ -122,13 +123,14 @@ def _checked(broker: Broker, reports: list[Report]) -> list[Report]:
     return [checked.get(report.connection.name, report) for report in reports]
 
 
-def _show(shown: list[Report], reports: list[Report], warning_days: int) -> None:
+def _show(shown: list[Report], reports: list[Report], warning_days: int, *, thorough: bool) -> None:
     lines = [condition.line(report, warning_days) for report in shown]
     if not tables.on_terminal():
         tables.print_plain(_PLAIN_HEADINGS, [line.plain() for line in lines])
     elif lines:
         _draw(lines)
-    for note in condition.told(note for report in shown for note in condition.notes(report)):
+    noted = condition.troubles if thorough else condition.notes
+    for note in condition.told(note for report in shown for note in noted(report)):
         tell(note)
     sick = any(condition.urgency(report)[0] < condition.WELL for report in shown)
     if (len(reports) > 1 or not shown) and (sick or sys.stderr.isatty()):

@@ -68,7 +68,7 @@ def print_drawn(
     rows: Sequence[Sequence[Cell]],
     *,
     named: int = 0,
-    prose: Sequence[str] = (),
+    prose: Sequence[str] | None = None,
 ) -> None:
     """Draw rows on the terminal. No cell is cut off or broken.
 
@@ -76,26 +76,26 @@ def print_drawn(
         headings: Of the columns, and of the prose if there is any.
         rows: Their cells.
         named: Index of the column whose long cells push the rest of their row to the next line.
-        prose: For each row a text that is broken between words, in a last column if there is room.
+        prose: For each row a text that is broken between words: in a last column, or below the
+            row where the terminal is narrow.
     """
-    widths = _widths(headings, rows)
-    left = width() - sum(widths) + widths[named] - len(_GAP) * (len(widths) - 1)
+    columns = len(headings) - (prose is not None)
+    widths = _widths(headings[:columns], rows)
+    left = width() - sum(widths) + widths[named] - len(_GAP) * (columns - 1)
     names = (headings[named], *(row[named][0] for row in rows))
     widths[named] = max((len(name) for name in names if len(name) <= left), default=0)
-    used = sum(widths) + len(_GAP) * len(widths)
-    beside = width() - used >= _FEW
-    shown = headings if beside else headings[: len(widths)]
-    _print_line(_aligned([(heading, "plain") for heading in shown], [*widths, 0]))
-    _print_line(click.style(("─" if _draws_blocks() else "-") * min(used, width()), dim=True))
+    used = sum(widths) + len(_GAP) * columns
+    beside = prose is not None and width() - used >= _FEW
     indent = used if beside else 4
+    _print_line(_aligned([(heading, "plain") for heading in headings[: columns + beside]], widths))
+    rule = ("─" if _draws_blocks() else "-") * (width() if beside else min(used, width()))
+    _print_line(click.style(rule, dim=True))
     for row, text in zip(rows, prose or [""] * len(rows), strict=True):
-        lines = wrapped(text, width() - indent)
-        if beside and text:
-            _print_line(_aligned([*row, (lines.pop(0), "plain")], [*widths, 0]))
-        else:
-            _print_line(_aligned(row, widths))
-        for more in lines if text else ():
-            _print_line(" " * indent + more)
+        lines = wrapped(text, width() - indent) if text else []
+        first: Sequence[Cell] = [(lines.pop(0), "plain")] if beside and lines else []
+        _print_line(_aligned([*row, *first], widths))
+        for line in lines:
+            _print_line(" " * indent + line)
 
 
 def wrapped(text: str, columns: int) -> list[str]:
@@ -112,20 +112,20 @@ def bar(share: float, size: int = 6) -> str:
 
 
 def _widths(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> list[int]:
-    columns = zip(*rows, strict=True) if rows else ([] for _ in headings)
     return [
-        max(len(heading), *(len(text) for text, _ in column), 0)
-        for heading, column in zip(headings, columns, strict=False)
+        max(len(heading), *(len(row[position][0]) for row in rows), 0)
+        for position, heading in enumerate(headings)
     ]
 
 
 def _aligned(cells: Sequence[Cell], widths: Sequence[int]) -> str:
     line, start = "", 0
-    for (text, tone), size in zip(cells, widths, strict=False):
-        start += size + len(_GAP)
-        fits = len(text) <= size
+    for position, (text, tone) in enumerate(cells):
         line += click.style(text, **_STYLES[tone]) if text else ""
-        line += " " * (size - len(text) + len(_GAP)) if fits else "\n" + " " * start
+        if position < len(widths):
+            start += widths[position] + len(_GAP)
+            more = widths[position] - len(text)
+            line += " " * (more + len(_GAP)) if more >= 0 else "\n" + " " * start
     return line.rstrip()
 
 

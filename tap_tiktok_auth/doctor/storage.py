@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -135,7 +136,11 @@ def check_modes(config: Config) -> Iterator[Finding]:
         if not is_postgres(config.token_store):
             path = sqlite_path(config.token_store)
             # The log holds the same secrets as the file, before they are moved there.
-            places += [path.parent, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
+            places += [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+            if _is_its_own(path):
+                places.append(path.parent)
+            else:
+                yield from _check_shared_folder(path)
             if config.token_store_key is None:
                 places.append(keys.default_key_file().parent)
     except TikTokAuthError:
@@ -153,3 +158,30 @@ def check_modes(config: Config) -> Iterator[Finding]:
                 f"{place} is open to other users (mode {mode & 0o777:o})",
                 f"chmod {wanted} {shlex.quote(str(place))}",
             )
+
+
+def _is_its_own(path: Path) -> bool:
+    """Whether the folder of a store is there for the store alone, so that its mode may change."""
+    try:
+        status, entries = path.parent.stat(), [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return False
+    ours = all(name.lstrip(".").startswith((path.stem, "recovery")) for name in entries)
+    return ours and status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
+
+
+def _check_shared_folder(path: Path) -> Iterator[Finding]:
+    """Warn of a folder in which others may put files beside the store, or take it away."""
+    try:
+        mode = path.parent.stat().st_mode
+    except OSError:
+        return  # there is none
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        wanted = path.parent / "tap-tiktok-auth" / path.name
+        yield Finding(
+            "files",
+            "warning",
+            f"the token store is in {path.parent}, where other users may write",
+            "Give it a folder of its own: stop all runs, run: tiktok-auth store copy "
+            f"{shlex.quote(f'sqlite:///{wanted}')}, and set token_store to that.",
+        )
