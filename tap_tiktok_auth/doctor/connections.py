@@ -34,7 +34,7 @@ def _check(report: Report) -> Finding:
     for trouble in condition.troubles(report):
         level: Level = "problem" if condition.needs_person(report) else "warning"
         return from_error(_CHECK, trouble, level, status=status)
-    if status == "revoked":
+    if condition.is_revoked(report):
         return _info(report, "a person ended it")
     if record is not None and record.attempt is not None:
         begun = lifecycle.as_time(record.attempt.at)
