@@ -41,7 +41,8 @@ class Roster:
         if configured is not None:
             return configured
         raise ConfigurationError(
-            f"there is no connection named {name}",
+            f"there is no connection named {name}, neither in the config nor in "
+            f"{self._store.location}",
             next_step=self.meant(name)
             or f"Run: tiktok-auth login {name}, or add it to the setting connections.",
         )
@@ -97,7 +98,8 @@ class Roster:
         if not found:
             raise ConfigurationError(
                 "there is no connection",
-                next_step="Set app_id, app_secret and auth_code, or run: tiktok-auth login NAME",
+                next_step="Set app_id, app_secret and auth_code, or run: tiktok-auth login NAME. "
+                f"Looked at: the config, {self._store.location}",
             )
         return [(c, stored.get(c.name) or errors.get(c.name)) for c in found]
 

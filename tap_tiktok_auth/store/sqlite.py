@@ -78,7 +78,7 @@ class SQLite(Database, Forkable):
 
     @property
     def location(self) -> str:
-        return f"sqlite:///{self.path}"
+        return f"sqlite:///{self.path}" if self.path != NOWHERE else "a token store to come"
 
     def now(self) -> float:
         return self._clock()

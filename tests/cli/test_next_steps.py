@@ -180,12 +180,13 @@ def test_a_configured_name_is_recognised_too(world: World) -> None:
 
 
 def test_a_strange_name_is_one_to_log_in(world: World) -> None:
-    """Nothing is suggested for a name that resembles none."""
+    """Nothing is suggested for a name that resembles none; it may be another store that has it."""
     world.keep("acme")
 
     told = world.run("token", "xyzzy").stderr
 
     assert "Did you mean" not in told
+    assert f"neither in the config nor in {world.url}" in told
     assert "tiktok-auth login xyzzy" in told
 
 
