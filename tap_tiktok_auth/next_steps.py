@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _COMMAND = re.compile(
     r"(?<![\w./:-])tiktok-auth "
     r"(login|token|exec|status|refresh|events|doctor|revoke|forget|keygen"
-    r"|store (?:rotate-key|copy))"
-    r"(?! --config)(?![\w-])"
+    r"|store (?:rotate-key|copy))(?![\w-])"
+    r"( '[^']*'| [A-Za-z0-9](?:[\w.@:-]*[\w@-])?)?"  # a connection's name
 )
 #: The commands that have no `--config`, and those that the plugin's definition does not list.
 _WITHOUT_CONFIG, _NOT_IN_MELTANO = {"keygen"}, {"exec", "store rotate-key", "store copy"}
@@ -54,9 +54,10 @@ def completed(text: str) -> str:
     options = "".join(f" --config {shlex.quote(path)}" for path in _config_paths)
 
     def one(found: re.Match[str]) -> str:
-        command = found[1]
+        command, name = found[1], found[2] or ""
         start = "tiktok-auth " if meltano is None or command in _NOT_IN_MELTANO else meltano
-        return start + command + ("" if command in _WITHOUT_CONFIG else options)
+        is_complete = command in _WITHOUT_CONFIG or text.startswith(" --config", found.end())
+        return start + command + name + ("" if is_complete else options)
 
     return _COMMAND.sub(one, text)
 

@@ -79,7 +79,7 @@ def test_a_next_step_goes_to_the_same_store(world: World, file: Path, command: s
 
     assert result.exit_code == 3
     (told,) = re.findall(r"Run: (tiktok-auth login .*)", result.stderr)
-    assert shlex.split(told) == ["tiktok-auth", "login", "--config", str(file), "over"]
+    assert shlex.split(told) == ["tiktok-auth", "login", "over", "--config", str(file)]
     found = run(told.replace(" login ", " status "))
     assert (found.exit_code, "over" in found.stdout) == (3, True)
 
@@ -87,7 +87,7 @@ def test_a_next_step_goes_to_the_same_store(world: World, file: Path, command: s
 def test_the_doctor_repeats_the_config(world: World, file: Path) -> None:
     """What the doctor advises names the config file, in text and in JSON."""
     world.keep("over", age=400 * DAY)
-    wanted = f"tiktok-auth login --config {shlex.quote(str(file))} over"
+    wanted = f"tiktok-auth login over --config {shlex.quote(str(file))}"
 
     result = CliRunner().invoke(main, ["doctor", "--config", str(file), "--json"])
 
@@ -109,7 +109,7 @@ def test_the_tap_repeats_its_config(world: World, file: Path) -> None:
 
     told = tap("--config", str(file))
 
-    assert f"Run: tiktok-auth login --config {shlex.quote(str(file))} over" in told
+    assert f"Run: tiktok-auth login over --config {shlex.quote(str(file))}" in told
 
 
 @pytest.mark.usefixtures("_meltano")
