@@ -26,6 +26,9 @@ _INTRODUCTION = """\
 store. Every command reads the same settings: `TAP_TIKTOK_AUTH_*` variables, and the tap's config
 files with `--config FILE`, which win.
 
+A command about one connection takes, without NAME, the only one there is, else the one named
+`default`; what ends a connection asks first.
+
 Results go to stdout, all else to stderr. A terminal gets tables, a pipe gets plain text whose
 columns are separated by spaces, and `--json` gives JSON and nothing else.
 

@@ -53,9 +53,13 @@ def _fresh_token(name: str) -> str | None:
     from tap_tiktok_auth.errors import StoreError  # noqa: PLC0415
     from tap_tiktok_auth.session import session  # noqa: PLC0415
     from tap_tiktok_auth.setting_values import from_environment  # noqa: PLC0415
+    from tap_tiktok_auth.store import missing_file  # noqa: PLC0415
 
     try:
-        with session(parse(from_environment(os.environ))) as broker:
+        config = parse(from_environment(os.environ))
+        if missing_file(config.token_store) is not None:
+            return None
+        with session(config) as broker:
             try:
                 record = broker.store.read(name)
             except StoreError as error:

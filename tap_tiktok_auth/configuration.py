@@ -136,7 +136,15 @@ def _connection(name: str, values: Mapping[str, Any], where: str) -> Connection:
         raise ConfigurationError(msg, next_step="Remove it.")
     if not _works_without_app(api, seed, advertiser_ids):
         for setting, value in (("app_id", app_id), ("app_secret", secret)):
-            _require(value, where + setting, f"connection {name}")
+            if value is None:
+                msg = f"setting {where}{setting} is missing, connection {name} needs it"
+                step = f"Set {where}{setting}."
+                if api == "marketing" and seed is not None and seed.kind == "access_token":
+                    step = (
+                        f"Set {where}app_id and {where}app_secret, or {where}advertiser_ids: with "
+                        "these an access_token works alone."
+                    )
+                raise ConfigurationError(msg, next_step=step)
     return Connection(
         name=name,
         api=api,
@@ -152,12 +160,6 @@ def _works_without_app(api: str, seed: Seed | None, advertiser_ids: tuple[str, .
     if seed is None:
         return True
     return seed.kind == "access_token" and (api == "login_kit" or bool(advertiser_ids))
-
-
-def _require(value: object, setting: str, whose: str) -> None:
-    if value is None:
-        msg = f"setting {setting} is missing, {whose} needs it"
-        raise ConfigurationError(msg, next_step=f"Set {setting}.")
 
 
 def _seed(values: Mapping[str, Any], api: str, where: str) -> Seed | None:

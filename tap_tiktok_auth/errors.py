@@ -82,6 +82,15 @@ class TikTokAuthError(Exception):
         self.connection = connection
         return self
 
+    @property
+    def advice(self) -> str | None:
+        """The next step for this connection, as the operator can run it."""
+        if self.next_step is None:
+            return None
+        from tap_tiktok_auth.next_steps import completed  # noqa: PLC0415  (not where all is well)
+
+        return completed(self.next_step.replace("{connection}", self.connection or "NAME"))
+
     def __str__(self) -> str:
         """Return the one line that a user sees: cause, TikTok's code and request id, next step."""
         origin = [f"TikTok code {self.code}"] if self.code else []
@@ -90,9 +99,7 @@ class TikTokAuthError(Exception):
         line = f"{self.cause} ({', '.join(origin)})." if origin else f"{self.cause}."
         if self.connection:
             line = f"connection {self.connection}: {line}"
-        if self.next_step:
-            line += " " + self.next_step.replace("{connection}", self.connection or "NAME")
-        return line
+        return f"{line} {self.advice}" if self.next_step else line
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let errors cross process borders with all their fields."""

@@ -65,17 +65,18 @@ def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
 
 
 def status_of(report: Report) -> Status:
-    """Return a connection's status, as far as this run's config is concerned.
+    """Return a connection's status: the one word for it wherever it is shown.
 
-    A configured seed that TikTok refuses, or does not answer, counts even if the store still has a
-    chain from another one.
+    A token that has ended and that nothing can renew needs a person, whatever the store has noted
+    so far. A configured seed that TikTok refuses, or does not answer, counts even if the store
+    still has a chain from another one.
     """
     record, error = report.record, report.error
     if record is None:
         return "pending"
     if isinstance(error, NoAnswer) and record.attempt is not None:
         return "unconfirmed"
-    if isinstance(error, AuthorizationRequired) and record.status == "active":
+    if isinstance(error, AuthorizationRequired) and record.token is not None:
         return "reauthorization_required"
     return record.status
 

@@ -41,12 +41,34 @@ class Roster:
         if configured is not None:
             return configured
         raise ConfigurationError(
-            f"there is no connection named {name}",
-            next_step=f"Run: tiktok-auth login {name}, or add it to the setting connections.",
+            f"there is no connection named {name}, neither in the config nor in "
+            f"{self._store.location}",
+            next_step=self.meant(name)
+            or f"Run: tiktok-auth login {name}, or add it to the setting connections.",
         )
+
+    def meant(self, name: str) -> str | None:
+        """Ask whether connections that are spelled like *name* were meant; None if none is."""
+        from difflib import get_close_matches  # noqa: PLC0415  (after a mistake only)
+
+        known = {connection.name for connection in self._config.connections}
+        known |= {record.name for record in self._store.records(lambda *_: None)}
+        folded = {other.casefold(): other for other in sorted(known)}
+        alike = [folded[found] for found in get_close_matches(name.casefold(), folded)]
+        if not alike:
+            return None
+        return f"Did you mean {' or '.join(alike)}? All are listed by: tiktok-auth status"
 
     def connections(self) -> list[Connection]:
         """Return all connections, each once.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        return [connection for connection, _ in self.survey()]
+
+    def survey(self) -> list[tuple[Connection, Record | StoreDamaged | None]]:
+        """Return all connections, each once, with what one look into the store tells of them.
 
         What another config put into the store, with an app that this one does not know, is not
         this one's business.
@@ -55,9 +77,10 @@ class Roster:
             ConfigurationError: There is none.
         """
         damaged: list[Connection] = []
+        errors: dict[str, StoreDamaged] = {}
 
         def note(name: str, api: str, error: StoreDamaged) -> None:
-            del error  # it comes again when the connection is looked at
+            errors[name] = error
             damaged.append(Connection(name, api, configured=False))
 
         stored = {record.name: record for record in self._store.records(note)}
@@ -75,9 +98,10 @@ class Roster:
         if not found:
             raise ConfigurationError(
                 "there is no connection",
-                next_step="Set app_id, app_secret and auth_code, or run: tiktok-auth login NAME",
+                next_step="Set app_id, app_secret and auth_code, or run: tiktok-auth login NAME. "
+                f"Looked at: the config, {self._store.location}",
             )
-        return found
+        return [(c, stored.get(c.name) or errors.get(c.name)) for c in found]
 
     def app(self, connection: Connection, record: Record | None) -> App | None:
         """Return the app to use: the config's where it is the one that the tokens belong to."""

@@ -17,7 +17,14 @@ from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
+from tap_tiktok_auth import (
+    config_files,
+    configuration,
+    next_steps,
+    setting_values,
+    settings,
+    streams,
+)
 from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.redaction import Redactor, clean, install
@@ -282,7 +289,10 @@ class TapTikTokAuth(Tap):
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
         """Return where the settings come from."""
-        del ctx, param
+        del param
+        if next_steps.by_meltano() is None:  # whose config file ends with the run
+            next_steps.came_with(value)
+            ctx.call_on_close(lambda: next_steps.came_with(()))
         return Given(value)
 
     @classmethod

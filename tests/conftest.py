@@ -20,7 +20,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     HOME and the cache folder stay, so that uv finds its cache.
     """
     for name in os.environ:
-        if name.startswith("TAP_TIKTOK_AUTH_"):
+        if name.startswith(("TAP_TIKTOK_AUTH_", "MELTANO_")):
             monkeypatch.delenv(name)
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))

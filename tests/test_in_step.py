@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.settings import SDK_SETTINGS, SETTINGS
 from tap_tiktok_auth.tap import TapTikTokAuth
 from tests.scripts import ROOT, load
@@ -76,6 +77,19 @@ def test_settings_groups_name_settings(extractor: dict[str, Any]) -> None:
     """The groups of settings that make a valid config name settings that exist."""
     named = {name for group in extractor["settings_group_validation"] for name in group}
     assert named <= {s.name for s in SETTINGS}
+
+
+_VALUES = {
+    "connections": [{"name": "acme", "app_id": "7", "app_secret": "s", "auth_code": "c"}],
+    "token_store": "sqlite:////tokens.db",
+    "advertiser_ids": ["7000000000000000001"],
+}
+
+
+def test_settings_groups_are_valid(extractor: dict[str, Any]) -> None:
+    """What Meltano shows as a sufficient group of settings is a config that the tap takes."""
+    for group in extractor["settings_group_validation"]:
+        parse({name: _VALUES.get(name, "7") for name in group})
 
 
 def test_meltano_commands_exist(extractor: dict[str, Any]) -> None:

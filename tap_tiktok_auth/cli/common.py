@@ -12,16 +12,26 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from tap_tiktok_auth import config_files, configuration, setting_values
-from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
+from tap_tiktok_auth import config_files, configuration, next_steps, setting_values
+from tap_tiktok_auth.connections import DEFAULT_NAME
+from tap_tiktok_auth.errors import (
+    AuthorizationRequired,
+    ConfigurationError,
+    StoreUnavailable,
+    TikTokAuthError,
+)
 from tap_tiktok_auth.redaction import Redactor, install
-from tap_tiktok_auth.session import session
+from tap_tiktok_auth.session import new_broker, session
+from tap_tiktok_auth.store import empty_store, missing_file
+from tap_tiktok_auth.store.crypto import Cipher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from click.shell_completion import CompletionItem
+
     from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.connections import Config, Connection
 
 C = TypeVar("C", bound="Callable[..., Any]")
 
@@ -34,6 +44,25 @@ config_option = click.option(
     multiple=True,
     metavar="FILE",
     help="Config file of the tap, JSON; repeatable. TAP_TIKTOK_AUTH_* variables are always read.",
+)
+
+
+def _complete_name(
+    context: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a connection, of the config or of a store on this machine."""
+    from tap_tiktok_auth.cli.completion import connection_names  # noqa: PLC0415  (rarely needed)
+
+    return connection_names(context.params.get("config_paths") or (), incomplete)
+
+
+#: The rule for commands about one connection is `only_or_default`.
+name_argument = click.argument(
+    "name", required=False, metavar="[NAME]", shell_complete=_complete_name
+)
+
+names_argument = click.argument(
+    "names", nargs=-1, metavar="[NAME]...", shell_complete=_complete_name
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -49,6 +78,10 @@ def load(config_paths: tuple[str, ...]) -> Config:
     Raises:
         ConfigurationError: A setting is wrong.
     """
+    next_steps.came_with(config_paths)
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.call_on_close(lambda: next_steps.came_with(()))
     values = config_files.merged(config_paths, os.environ)
     _set_up_logging(values)
     return configuration.parse(values)
@@ -56,9 +89,79 @@ def load(config_paths: tuple[str, ...]) -> Config:
 
 @contextmanager
 def open_session(config_paths: tuple[str, ...]) -> Iterator[Broker]:
-    """Open a broker over the settings' store."""
+    """Open a broker over the settings' store, which is made where there is none."""
     with session(load(config_paths)) as broker:
         yield broker
+
+
+@contextmanager
+def open_existing(config: Config, *names: str | None, begins: bool = False) -> Iterator[Broker]:
+    """Open a broker over the settings' store; none is made where its address may be mistyped.
+
+    Where there is none, the config's seeds are seen as if it were empty.
+
+    Args:
+        config: The settings.
+        names: The connections that are wanted; without any, all.
+        begins: Whether a store is made if the config has a seed of such a connection.
+
+    Raises:
+        StoreUnavailable: There is no store, and the config has no seed either.
+    """
+    path = missing_file(config.token_store)
+    wanted = set(filter(None, names))
+    seeds = {connection.name for connection in config.connections if connection.seed}
+    if path is None or (begins and seeds and (not wanted or wanted & seeds)):
+        with session(config) as broker:
+            yield broker
+        return
+    if config.token_store_key is not None:
+        Cipher.from_text(config.token_store_key)  # what is wrong with it is told all the same
+    if not seeds:
+        name = next(iter(wanted), "NAME")
+        raise StoreUnavailable(
+            f"there is no token store at {path}",
+            next_step=f"Check setting token_store, or run: tiktok-auth login {name}",
+        )
+    tell(f"there is no token store at {path} yet")
+    yield new_broker(config, empty_store())
+
+
+def only_or_default(broker: Broker) -> Connection:
+    """Return the connection that is meant without a name: the only one, else `default`.
+
+    Raises:
+        ConfigurationError: There are several, and none of that name.
+    """
+    connections = {connection.name: connection for connection in broker.connections()}
+    if len(connections) == 1:
+        return next(iter(connections.values()))
+    if DEFAULT_NAME not in connections:
+        names = list(connections)
+        more = f" and {len(names) - 5} more. See them with: tiktok-auth status"
+        raise ConfigurationError(
+            f"there are {len(names)} connections, and none is named {DEFAULT_NAME}",
+            next_step=f"Name one of: {', '.join(names[:5])}" + (more if len(names) > 5 else ""),
+        )
+    return connections[DEFAULT_NAME]
+
+
+def name_to_log_in(broker: Broker) -> str:
+    """Return the connection that a login without a name is for, which may be a new `default`.
+
+    Raises:
+        click.UsageError: It would replace another's tokens, and there is nobody to ask.
+        click.exceptions.Exit: The person did not mean that one; exit code 1.
+    """
+    try:
+        connection = only_or_default(broker).name
+    except ConfigurationError:
+        return DEFAULT_NAME  # there is none, or not the only one
+    if connection != DEFAULT_NAME:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Name the connection: {connection} again, or a new one.")
+        confirm(f"Log in again as {connection}? (A new connection needs a name.)", yes=False)
+    return connection
 
 
 def one_line_errors(command: C) -> C:
@@ -90,7 +193,7 @@ def exit_code(error: TikTokAuthError) -> int:
 
 def tell(line: str) -> None:
     """Print a line for a person, on stderr: stdout is for results."""
-    click.echo(f"tiktok-auth: {line}", err=True)
+    click.echo(f"tiktok-auth: {next_steps.completed(line)}", err=True)
 
 
 def print_json(value: object) -> None:

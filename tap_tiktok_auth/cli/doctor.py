@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import click
 
+from tap_tiktok_auth.cli import tables
 from tap_tiktok_auth.cli.common import config_option, json_option, load, print_json
+from tap_tiktok_auth.next_steps import completed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,17 +47,24 @@ def doctor(config_paths: tuple[str, ...], as_json: bool) -> None:
 
 
 def _show(findings: Sequence[Finding]) -> None:
-    """Print the findings; a line fits the terminal, and is whole in a pipe."""
-    is_terminal = sys.stdout.isatty()
-    width = max(shutil.get_terminal_size().columns, 40) if is_terminal else 100_000
-    colours = is_terminal and not os.environ.get("NO_COLOR")
-    for finding in findings:
-        head = f"{finding.level:<{_INDENT}}"
-        if colours:
-            head = click.style(head, fg=_COLOURS[finding.level])
-        click.echo(head + _wrapped(finding.message, width), color=colours)
+    """Print the findings, of many alike the first, within the terminal or in whole lines."""
+    from tap_tiktok_auth.cli.condition import grouped, others  # noqa: PLC0415  (as above)
+
+    columns = (max(tables.width(), 40) if tables.on_terminal() else 100_000) - _INDENT
+
+    def put(head: str, text: str) -> None:
+        lines = f"\n{' ' * _INDENT}".join(tables.wrapped(text, columns))
+        click.echo(f"{head}{' ' * (_INDENT - len(click.unstyle(head)))}{lines}", color=coloured)
+
+    coloured = tables.coloured()
+    for finding, alike in grouped(
+        findings, lambda one: f"{one.check}{one.level}{one.status}{one.message}"
+    ):
+        put(click.style(finding.level, fg=_COLOURS[finding.level]), finding.text)
         if finding.mend is not None:
-            click.echo(" " * _INDENT + _wrapped(f"-> {finding.mend}", width), color=colours)
+            put("", f"-> {completed(finding.mend)}")
+        if alike:
+            put("", others([other.connection or other.message for other in alike]))
     levels = [finding.level for finding in findings]
     click.echo(f"{_count(levels, 'problem')}, {_count(levels, 'warning')}")
 
@@ -65,11 +72,3 @@ def _show(findings: Sequence[Finding]) -> None:
 def _count(levels: Sequence[str], level: str) -> str:
     number = levels.count(level)
     return f"{number} {level}" if number == 1 else f"{number} {level}s"
-
-
-def _wrapped(text: str, width: int) -> str:
-    # A command or a path that is broken in two cannot be copied.
-    lines = textwrap.wrap(
-        text, width - _INDENT, break_long_words=False, break_on_hyphens=False
-    ) or [""]
-    return f"\n{' ' * _INDENT}".join(lines)

@@ -10,8 +10,10 @@ from tap_tiktok_auth.cli import tables
 from tap_tiktok_auth.cli.common import (
     config_option,
     json_option,
+    load,
+    name_argument,
     one_line_errors,
-    open_session,
+    open_existing,
     print_json_list,
 )
 from tap_tiktok_auth.cli.times import Start, moment_text, start
@@ -37,7 +39,7 @@ _TONES: dict[str, Tone] = {
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[NAME]")
+@name_argument
 @config_option
 @click.option(
     "--since",
@@ -52,20 +54,22 @@ def events(
 ) -> None:
     """Show what happened to the tokens, the oldest first: the audit trail.
 
-    Tokens appear as fingerprints only. Events stay when a connection is forgotten. --json prints
-    a list with the fields of the stream token_events.
+    Without NAME, those of all connections. Tokens appear as fingerprints only. Events stay when a
+    connection is forgotten. --json prints a list with the fields of the stream token_events.
 
     \b
       tiktok-auth events --since 24h
       tiktok-auth events acme --since 2026-01-31
       tiktok-auth events --json | jq '.[] | select(.event == "refresh_failed")'
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_session(config_paths) as broker:
+    with open_existing(load(config_paths), name) as broker:
         found = _events(broker, name, since)
         if as_json:
             print_json_list(map(token_event, found))
         elif tables.on_terminal():
-            tables.print_drawn(_HEADINGS, map(_drawn, found), folded={1, 3})
+            shown = list(found)
+            rows = [_drawn(stored) for stored in shown]
+            tables.print_drawn(_HEADINGS, rows, named=1, prose=[_details(one) for one in shown])
         else:
             tables.print_plain(_PLAIN_HEADINGS, map(_plain, found))
 
@@ -92,12 +96,11 @@ def _plain(stored: StoredEvent) -> tuple[str, ...]:
 
 
 def _drawn(stored: StoredEvent) -> tuple[Cell, ...]:
-    when, connection, name, details = _plain(stored)
+    when, connection, name, _ = _plain(stored)
     return (
         (when[:-1].replace("T", " "), "dim"),
         (connection, "plain"),
-        (name.replace("_", " "), _TONES.get(name, "good")),
-        (details, "plain"),
+        (name, _TONES.get(name, "good")),
     )
 
 

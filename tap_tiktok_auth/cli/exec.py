@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from tap_tiktok_auth.cli.common import config_option, one_line_errors, open_session, tell
+from tap_tiktok_auth.cli.common import (
+    config_option,
+    load,
+    name_argument,
+    one_line_errors,
+    only_or_default,
+    open_existing,
+    tell,
+)
 from tap_tiktok_auth.cli.fields import FIELDS, variables
 from tap_tiktok_auth.cli.not_run import not_run
 from tap_tiktok_auth.cli.times import duration
-from tap_tiktok_auth.connections import DEFAULT_NAME
-from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.settings import BY_NAME, ENV_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.connections import Connection
 
 #: Meltano gives a plugin's settings a second time, under this prefix.
 _MELTANO_PREFIX = "MELTANO_EXTRACT_"
@@ -76,7 +80,7 @@ def _assignments(
 
 
 @click.command("exec", cls=_Exec)
-@click.argument("name", required=False, metavar="[NAME]")
+@name_argument
 @click.option(
     "assignments",
     "--set",
@@ -107,7 +111,7 @@ def exec_command(
     The command gets TIKTOK_ACCESS_TOKEN and, for api marketing, TIKTOK_ADVERTISER_IDS (comma
     separated), or just the variables of --set. It does not get the TAP_TIKTOK_AUTH_* variables,
     which hold the app secret and the store's key. It takes the place of this process, so signals
-    and its exit code are its own. Without NAME the only connection is taken, else the one named
+    and its exit code are its own. Without NAME the only connection is meant, else the one named
     default.
 
     Exit code 127 if the command is not found, 126 if it cannot be run, 3 if a person must
@@ -119,8 +123,8 @@ def exec_command(
       tiktok-auth exec acme --set MY_TAP_ACCESS_TOKEN=access_token \\
         --set MY_TAP_ACCOUNTS=advertiser_ids_json -- my-tap --config ENV
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_session(config_paths) as broker:
-        connection = _the_one(broker) if name is None else broker.connection(name)
+    with open_existing(load(config_paths), name, begins=True) as broker:
+        connection = only_or_default(broker) if name is None else broker.connection(name)
         held = broker.obtain(connection, min_lifetime=min_lifetime)
         if held.warning is not None:
             tell(str(held.warning.of(connection.name)))
@@ -129,20 +133,6 @@ def exec_command(
             defaults[_ADVERTISERS] = "advertiser_ids"
         found = variables(broker, held, assignments or defaults)
     _become(ctx.meta[_COMMAND], _environment(os.environ, found))
-
-
-def _the_one(broker: Broker) -> Connection:
-    """Return the connection that needs no name."""
-    connections = broker.connections()
-    if len(connections) == 1:
-        return connections[0]
-    names = [connection.name for connection in connections]
-    if DEFAULT_NAME not in names:
-        raise ConfigurationError(
-            "there are several connections, and none is named default",
-            next_step=f"Name one of: {', '.join(names)}",
-        )
-    return connections[names.index(DEFAULT_NAME)]
 
 
 def _environment(inherited: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:

@@ -9,8 +9,11 @@ import click
 from tap_tiktok_auth.cli.common import (
     config_option,
     confirm,
+    load,
+    name_argument,
     one_line_errors,
-    open_session,
+    only_or_default,
+    open_existing,
     tell,
     yes_option,
 )
@@ -22,25 +25,32 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @config_option
 @yes_option
 @one_line_errors
-def forget(name: str, config_paths: tuple[str, ...], yes: bool) -> None:
+def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     """Remove the connection NAME and its tokens from the token store.
 
     TikTok is not told: a token that works goes on working for whoever has it. To end it, revoke it
     first. The audit trail keeps the connection's events. To forget a connection that is not there
-    does nothing.
+    does nothing. Without NAME the only connection is meant, else the one named default, and you
+    are asked first.
 
     \b
       tiktok-auth forget acme
       tiktok-auth revoke acme --yes && tiktok-auth forget acme --yes
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_session(config_paths) as broker:
+    if yes and name is None:
+        raise click.UsageError("With --yes, name the connection.")
+    with open_existing(load(config_paths), name) as broker:
+        name = only_or_default(broker).name if name is None else name
         present, lives = _found(broker.store, name)
         if not present:
             click.echo(f"{name}: there is nothing of it in the token store")
+            meant = broker.roster.meant(name)
+            if meant is not None:
+                tell(meant)
             return
         if lives:
             tell(

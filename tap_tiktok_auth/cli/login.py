@@ -12,7 +12,14 @@ import click
 
 from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.cli import login_asks
-from tap_tiktok_auth.cli.common import config_option, one_line_errors, open_session, tell
+from tap_tiktok_auth.cli.common import (
+    config_option,
+    name_argument,
+    name_to_log_in,
+    one_line_errors,
+    open_session,
+    tell,
+)
 from tap_tiktok_auth.connections import Connection
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login import given, pages, summary
@@ -35,13 +42,12 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.login.connected import Connected
     from tap_tiktok_auth.login.plan import Plan
 
-_DEFAULT_NAME = "default"
 #: Stands for an address that is not on the command line.
 _ASK = "-"
 
 
 @click.command()
-@click.argument("name", required=False)
+@name_argument
 @config_option
 @click.option("--api", type=click.Choice(tuple(APIS)), help="Token system. Default: the setting's.")
 @click.option(
@@ -83,11 +89,12 @@ def login(  # noqa: PLR0913  (one parameter for each option)
     answer: str | None,
     with_token: bool,
 ) -> None:
-    """Let a person consent, and keep the tokens as the connection NAME (default: default).
+    """Let a person consent, and keep the tokens as the connection NAME.
 
     The browser opens TikTok's consent page and comes back to this machine, where the code is
     exchanged at once. App id and secret come from the settings, or are asked for. A login that
-    fails leaves the connection as it was.
+    fails leaves the connection as it was. Without NAME the only connection is meant, once you have
+    agreed, else the one named default.
 
     \b
       tiktok-auth login acme
@@ -110,14 +117,14 @@ def login(  # noqa: PLR0913  (one parameter for each option)
     Exit code 3 if the person said no, or nobody answered within ten minutes.
     """  # noqa: D301  (click's mark for text that keeps its lines)
     _refuse_mixed(name, answer, with_token=with_token, others=bool(api or scopes or port))
-    name = name or _DEFAULT_NAME
     scopes = tuple(part for scope in scopes for part in scope.split(",") if part)
     with open_session(config_paths) as broker:
         if answer is not None:
             _complete(broker, answer)
         elif with_token:
-            _take_tokens(broker, name, api)
+            _take_tokens(broker, name or name_to_log_in(broker), api)
         else:
+            name = name or name_to_log_in(broker)
             _log_in(broker, name, api, scopes, port, no_browser=no_browser)
 
 

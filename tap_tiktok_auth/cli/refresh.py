@@ -19,15 +19,15 @@ from tap_tiktok_auth.cli.common import (
     config_option,
     json_option,
     load,
+    names_argument,
     one_line_errors,
+    open_existing,
     print_json,
     tell,
 )
 from tap_tiktok_auth.cli.progress import progress
-from tap_tiktok_auth.cli.status import chosen
 from tap_tiktok_auth.cli.times import duration
-from tap_tiktok_auth.metadata import rfc3339
-from tap_tiktok_auth.session import session
+from tap_tiktok_auth.metadata import rfc3339, status_of
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.broker import Broker
@@ -43,7 +43,7 @@ _OUTCOMES = {
     "done_elsewhere": "done by another worker",
     "not_due": "not due",
     "revoked": "revoked",
-    "still_works": "not refreshed but working",
+    "still_works": "not refreshed",
     "failed": "failed",
 }
 
@@ -57,7 +57,7 @@ class Result:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@names_argument
 @config_option
 @click.option(
     "--due-within",
@@ -75,7 +75,7 @@ def refresh(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Refresh the tokens that are due, of all connections or of those named.
+    """Refresh the tokens that are due, of the connections NAME; without NAME, of all.
 
     A worker: run it from cron, on any number of machines over one token store. Leases share out
     the work, so that no token is refreshed twice and none is left. Seeds that no run has
@@ -96,11 +96,10 @@ def refresh(
     config = load(config_paths)
     if due_within is not None:
         config = replace(config, refresh_margin=int(due_within))
-    with session(config) as broker:
+    with open_existing(config, *names, begins=True) as broker:
         results = _refresh(broker, names, force=force)
-    for result in results:
-        for note in condition.notes(result.report):
-            tell(str(note))
+    for note in condition.told(note for r in results for note in condition.notes(r.report)):
+        tell(note)
     if as_json:
         print_json([_shown(result) for result in results])
     else:
@@ -111,8 +110,7 @@ def refresh(
 def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Result]:
     # Workers that are started together share the work also if one of them takes longer to start.
     started = broker.store.now() - (time.monotonic() - (command.begun or time.monotonic()))
-    connections = chosen(broker, names)
-    reports = condition.look_at_all(broker, connections)
+    reports = condition.look_at_all(broker, names)
     if not names:
         reports = [report for report in reports if not condition.is_revoked(report)]
     due = [report.connection for report in reports if _is_due(report, force=force)]
@@ -158,11 +156,20 @@ def _exit_code(results: list[Result]) -> int:
 
 
 def _summary(results: list[Result], *, force: bool) -> str:
-    counts = Counter(result.outcome for result in results)
-    # With --force all that can be refreshed is due: the rest has no refresh token.
-    words = _OUTCOMES | ({"not_due": "with nothing to refresh"} if force else {})
-    told = [f"{counts[outcome]} {words[outcome]}" for outcome in _OUTCOMES if counts[outcome]]
+    order = list(_OUTCOMES)
+    found = sorted(results, key=lambda result: order.index(result.outcome))
+    counts = Counter(_words(result, force=force) for result in found)
+    told = [f"{count} {words}" for words, count in counts.items()]
     return ", ".join(told) or "there was nothing to do"
+
+
+def _words(result: Result, *, force: bool) -> str:
+    words = _OUTCOMES[result.outcome]
+    if force and result.outcome == "not_due":
+        # All that can be refreshed is due: the rest has no refresh token.
+        return "with nothing to refresh"
+    # Whether its token still works is what one wants to know next.
+    return f"{words} ({status_of(result.report)})" if result.outcome == "still_works" else words
 
 
 def _shown(result: Result) -> dict[str, Any]:
@@ -174,6 +181,7 @@ def _shown(result: Result) -> dict[str, Any]:
         "connection": connection.name,
         "api": connection.api,
         "outcome": result.outcome,
+        "status": status_of(report),
         "access_token_expires_at": rfc3339(token.expires_at if token else None),
         "consent_deadline": rfc3339(token.consent_deadline if token else None),
         "error_code": error.code if error else None,

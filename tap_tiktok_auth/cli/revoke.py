@@ -12,8 +12,11 @@ from tap_tiktok_auth import revocation
 from tap_tiktok_auth.cli.common import (
     config_option,
     confirm,
+    load,
+    name_argument,
     one_line_errors,
-    open_session,
+    only_or_default,
+    open_existing,
     tell,
     yes_option,
 )
@@ -25,23 +28,27 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@name_argument
 @config_option
 @yes_option
 @one_line_errors
-def revoke(name: str, config_paths: tuple[str, ...], yes: bool) -> None:
+def revoke(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     """End the token of the connection NAME at TikTok.
 
     Every program that uses the token loses access at once, on every machine. The connection stays
     in the token store with status revoked and without secrets; forget removes it. To revoke a
-    connection that is revoked already does nothing.
+    connection that is revoked already does nothing. Without NAME the only connection is meant,
+    else the one named default, and you are asked first.
 
     \b
       tiktok-auth revoke acme
       tiktok-auth revoke acme --yes && tiktok-auth forget acme --yes
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_session(config_paths) as broker:
-        connection = broker.connection(name)
+    if yes and name is None:
+        raise click.UsageError("With --yes, name the connection.")
+    with open_existing(load(config_paths), name) as broker:
+        connection = only_or_default(broker) if name is None else broker.connection(name)
+        name = connection.name
         record = broker.store.read(name)
         if record is None or record.token is None:
             done = record is not None and record.status == "revoked"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -12,70 +14,103 @@ from tap_tiktok_auth.cli import condition, tables
 from tap_tiktok_auth.cli.common import (
     config_option,
     json_option,
+    load,
+    names_argument,
     one_line_errors,
-    open_session,
+    open_existing,
     print_json,
     tell,
 )
 from tap_tiktok_auth.cli.progress import progress
+from tap_tiktok_auth.cli.times import duration
 from tap_tiktok_auth.metadata import token_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.checks import Report
-    from tap_tiktok_auth.connections import Connection
+    from tap_tiktok_auth.cli.tables import Cell
+
+T = TypeVar("T")
 
 _HEADINGS = ("connection", "api", "status", "time left", "consent ends")
 _PLAIN_HEADINGS = ("CONNECTION", "API", "STATUS", "TIME_LEFT", "CONSENT_ENDS")
+#: Columns that a terminal should have for names before bars, then token systems, are left out.
+_ROOM_FOR_NAMES = 16
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@names_argument
 @config_option
 @json_option
 @click.option("--check", "asks", is_flag=True, help="Have fresh tokens and ask TikTok about them.")
+@click.option("--problems", is_flag=True, help="Show only what has an error or a warning.")
+@click.option(
+    "--expiring",
+    type=duration,
+    metavar="DURATION",
+    help="Show only consents that end within so long, or have ended: 12h, 30d. With --problems: "
+    "these too.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(("error", "warning")),
+    default="error",
+    show_default=True,
+    help="Whether what will need someone has the exit code of what does.",
+)
 @one_line_errors
 def status(
-    names: tuple[str, ...], config_paths: tuple[str, ...], as_json: bool, asks: bool
+    names: tuple[str, ...],
+    *,
+    config_paths: tuple[str, ...],
+    as_json: bool,
+    asks: bool,
+    problems: bool,
+    expiring: float | None,
+    fail_on: str,
 ) -> None:
     """Show how the connections are, and how long their tokens and consents last.
 
     Only the token store is read, unless --check is given: then due tokens are refreshed, seeds
     exchanged, and TikTok confirms each token. The columns are the connection, TikTok's token
     system, the status, the time that the access token has left, and the date after which a person
-    must authorise again.
+    must authorise again. Those that need someone come first. Without NAME, all are shown.
 
-    Exit code 3 if a connection needs a person, 1 if one has another error that keeps it from
-    having a token, else 0. --json prints a list with the fields of the stream token_metadata.
+    Exit code 3 if a connection that is shown needs a person, 1 if one has another error that keeps
+    it from having a token, else 0. With --fail-on warning it is 3 also if a consent ends soon
+    (within --expiring, or the setting consent_warning_days), and 1 if a refresh has failed.
+    --json prints a list with the fields of the stream token_metadata.
 
     \b
       tiktok-auth status
       tiktok-auth status acme beta --check
+      tiktok-auth status --problems
+      tiktok-auth status --expiring 14d --fail-on warning || notify-somebody
       tiktok-auth status | awk '$3 == "active" { print $1, $4 }'
       tiktok-auth status --json | jq -r '.[] | .connection + " " + .status'
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_session(config_paths) as broker:
-        wanted = chosen(broker, names)
-        reports = condition.look_at_all(broker, wanted)
+    config = load(config_paths)
+    if expiring is not None:
+        config = replace(config, consent_warning_days=math.ceil(expiring / condition.DAY))
+    with open_existing(config, *names, begins=asks) as broker:
+        reports = condition.look_at_all(broker, names)
         if asks:
             reports = _checked(broker, reports)
+        shown = [*reports]
+        if problems or expiring is not None:
+            shown = [r for r in reports if _is_wanted(r, expiring, problems=problems)]
         if as_json:
-            print_json([token_metadata(report, broker) for report in reports])
+            print_json([token_metadata(report, broker) for report in shown])
         else:
-            _show(reports, broker.config.consent_warning_days)
-    sys.exit(condition.exit_code_of(reports))
+            shown.sort(key=condition.urgency)
+            _show(shown, reports, config.consent_warning_days, thorough=problems)
+    soon = config.consent_warning_days * condition.DAY if fail_on == "warning" else None
+    sys.exit(condition.exit_code_of(shown, soon=soon))
 
 
-def chosen(broker: Broker, names: Iterable[str]) -> list[Connection]:
-    """Return the connections of these names, each once; all if there are no names.
-
-    Raises:
-        ConfigurationError: There is none, or none of such a name.
-    """
-    unique = list(dict.fromkeys(names))
-    return [broker.connection(name) for name in unique] if unique else broker.connections()
+def _is_wanted(report: Report, expiring: float | None, *, problems: bool) -> bool:
+    ends = expiring is not None and condition.ends_within(report, expiring)
+    return ends or (problems and condition.urgency(report)[0] < condition.WELL)
 
 
 def _checked(broker: Broker, reports: list[Report]) -> list[Report]:
@@ -88,12 +123,34 @@ def _checked(broker: Broker, reports: list[Report]) -> list[Report]:
     return [checked.get(report.connection.name, report) for report in reports]
 
 
-def _show(reports: list[Report], warning_days: int) -> None:
-    lines = [condition.line(report, warning_days) for report in reports]
-    if tables.on_terminal():
-        tables.print_drawn(_HEADINGS, [line.drawn() for line in lines], folded={0, 1})
-    else:
+def _show(shown: list[Report], reports: list[Report], warning_days: int, *, thorough: bool) -> None:
+    lines = [condition.line(report, warning_days) for report in shown]
+    if not tables.on_terminal():
         tables.print_plain(_PLAIN_HEADINGS, [line.plain() for line in lines])
-    for report in reports:
-        for note in condition.notes(report):
-            tell(str(note))
+    elif lines:
+        _draw(lines)
+    noted = condition.troubles if thorough else condition.notes
+    for note in condition.told(note for report in shown for note in noted(report)):
+        tell(note)
+    sick = any(condition.urgency(report)[0] < condition.WELL for report in shown)
+    if (len(reports) > 1 or not shown) and (sick or sys.stderr.isatty()):
+        some = "" if len(shown) == len(reports) else f"{len(shown)} shown of "
+        tell(some + condition.sums(reports, warning_days))
+
+
+def _draw(lines: list[condition.Line]) -> None:
+    """Draw the table with as much as the terminal is wide enough for beside the names."""
+    wanted = min(max(len(line.name) for line in lines), _ROOM_FOR_NAMES)
+    headings: tuple[str, ...] = ()
+    rows: list[tuple[Cell, ...]] = []
+    for apis, bars in ((True, True), (True, False), (False, True), (False, False)):
+        headings, rows = _HEADINGS, [line.drawn(bars=bars) for line in lines]
+        if not apis:
+            headings, rows = _without_api(headings), [_without_api(row) for row in rows]
+        if tables.room(headings, rows) >= wanted:
+            break
+    tables.print_drawn(headings, rows)
+
+
+def _without_api(cells: tuple[T, ...]) -> tuple[T, ...]:
+    return cells[:1] + cells[2:]

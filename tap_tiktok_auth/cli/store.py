@@ -68,8 +68,8 @@ def _new_cipher(setting: str) -> Cipher:
     if len({key.strip() for key in setting.split(",") if key.strip()}) < 2:
         raise ConfigurationError(
             "setting token_store_key has one key only, and the token store is sealed with it",
-            next_step="Make a new one with: tiktok-auth keygen, set token_store_key to NEW,OLD on "
-            "every machine, and run this again.",
+            next_step="Make a new one with: tiktok-auth keygen. On every machine, set "
+            "token_store_key to OLD,NEW, then to NEW,OLD; then run this again.",
         )
     return Cipher.from_text(setting)
 

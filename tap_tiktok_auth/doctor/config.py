@@ -125,8 +125,9 @@ def _check_hosts(config: Config) -> Iterator[Finding]:
             yield Finding(
                 _CHECK,
                 "warning",
-                f"connection {connection.name}: TikTok's sandbox does not tell the ad accounts",
+                "TikTok's sandbox does not tell the ad accounts",
                 "Set advertiser_ids.",
+                connection=connection.name,
             )
 
 
@@ -144,20 +145,23 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
         yield Finding(
             _CHECK,
             "warning",
-            f"connection {name}: TikTok wants the redirect_uri with the auth_code",
+            "TikTok wants the redirect_uri with the auth_code",
             "Set redirect_uri to the address that is registered for the app.",
+            connection=name,
         )
     if seed.auth_code and _URL_QUOTED.fullmatch(seed.auth_code):
         yield Finding(
             _CHECK,
             "warning",
-            f"connection {name}: the auth_code seems to be URL-encoded still",
+            "the auth_code seems to be URL-encoded still",
             "Decode it once: %2A is *, %21 is !",
+            connection=name,
         )
     if seed.kind == "access_token" and by_page:
         yield Finding(
             _CHECK,
             "warning",
-            f"connection {name}: its access_token ends within a day and cannot be refreshed",
+            "its access_token ends within a day and cannot be refreshed",
             f"Set refresh_token too, or run: tiktok-auth login {name}",
+            connection=name,
         )

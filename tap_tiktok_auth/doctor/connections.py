@@ -5,95 +5,66 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import lifecycle
+from tap_tiktok_auth.cli import condition
 from tap_tiktok_auth.doctor.findings import Finding, from_error
-from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.metadata import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.connections import Connection
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.checks import Report
+    from tap_tiktok_auth.doctor.findings import Level
+    from tap_tiktok_auth.tokens import Token
 
 _CHECK = "connection"
 
 
-def check_connections(broker: Broker, connections: list[Connection]) -> Iterator[Finding]:
+def check_connections(broker: Broker, reports: list[Report]) -> Iterator[Finding]:
     """Look at each connection; one that cannot be read does not hide the others."""
-    for connection in connections:
-        try:
-            record = broker.store.read(connection.name)
-            yield from check_connection(broker, connection, record)
-        except TikTokAuthError as error:
-            yield from_error(_CHECK, error.of(connection.name))
+    for report in reports:
+        yield from _check_seed(broker, report)
+        yield _check(report)
 
 
-def check_connection(
-    broker: Broker, connection: Connection, record: Record | None
-) -> Iterator[Finding]:
-    """Look at one connection.
-
-    Args:
-        broker: Knows what obtaining its token would begin with.
-        connection: The connection.
-        record: What the store has of it.
-    """
-    name = connection.name
-    yield from _check_seed(broker, connection, record)
-    if record is not None and record.status == "revoked":
-        yield Finding(_CHECK, "info", f"connection {name}: a person revoked its token")
-        return
-    step = broker.outlook(connection, record)
-    error = step.error
-    if error is not None:
-        grave = step.action == "stop" or isinstance(error, AuthorizationRequired)
-        yield from_error(_CHECK, error.of(name), "problem" if grave else "warning")
-        return
-    if record is None:
-        yield Finding(_CHECK, "info", f"connection {name}: its seed is not used yet")
-        return
-    yield from _check_record(broker, record)
+def _check(report: Report) -> Finding:
+    status, record = status_of(report), report.record
+    if report.error is not None and not condition.is_revoked(report):
+        return from_error(_CHECK, report.error, status=status)
+    for trouble in condition.troubles(report):
+        level: Level = "problem" if condition.needs_person(report) else "warning"
+        return from_error(_CHECK, trouble, level, status=status)
+    if condition.is_revoked(report):
+        return _info(report, "a person ended it")
+    if record is not None and record.attempt is not None:
+        begun = lifecycle.as_time(record.attempt.at)
+        return _info(report, f"a token request of {begun} is under way, or was cut short")
+    if record is None or record.token is None:
+        return _info(report, "no run has used its seed yet")
+    lasts = _lasts(record.token, report.checked_at)
+    return Finding(_CHECK, "ok", f"{record.api}, {lasts}", connection=record.name, status=status)
 
 
-def _check_record(broker: Broker, record: Record) -> Iterator[Finding]:
-    failure = record.failure
-    if record.status in {"refresh_failing", "unconfirmed"} and failure is not None:
-        when = lifecycle.as_time(failure.at)
-        troubled = TryAgainLater(
-            f"its last refresh, at {when}, failed: {failure.message}",
-            code=failure.code,
-            request_id=record.request_id,
-            next_step="Run: tiktok-auth refresh {connection}",
-        )
-        yield from_error(_CHECK, troubled.of(record.name), "warning")
-        return
-    now, days = broker.store.now(), broker.config.consent_warning_days
-    ending = lifecycle.consent_warning(record, now, days)
-    if ending is not None:
-        yield from_error(_CHECK, ending.of(record.name), "warning")
-        return
-    yield Finding(_CHECK, "ok", f"connection {record.name}: {record.api}, {_lasts(record)}")
+def _info(report: Report, message: str) -> Finding:
+    name = report.connection.name
+    return Finding(_CHECK, "info", message, connection=name, status=status_of(report))
 
 
-def _check_seed(broker: Broker, connection: Connection, record: Record | None) -> Iterator[Finding]:
+def _check_seed(broker: Broker, report: Report) -> Iterator[Finding]:
     """Tell of a seed that was used up and stands in the config still: harmless, but confusing."""
-    seed = connection.seed
+    seed, record = report.connection.seed, report.record
     if seed is None or record is None or seed.kind not in {"auth_code", "refresh_token"}:
         return
     digest = broker.store.digest(seed.material)
     if digest == record.seed_hash or digest in record.spent_seeds:
-        yield Finding(
-            _CHECK,
-            "info",
-            f"connection {connection.name}: the {seed.kind} of the config was used, and does "
-            "nothing any more",
-        )
+        yield _info(report, f"the {seed.kind} of the config was used, and does nothing any more")
 
 
-def _lasts(record: Record) -> str:
-    token = record.token
-    if token is None or token.expires_at is None:
-        return "its token has no timer"
+def _lasts(token: Token, now: float) -> str:
     if token.consent_deadline is not None:
         return f"refreshed by itself until {lifecycle.as_date(token.consent_deadline)}"
+    if token.expires_at is None:
+        return "its token does not expire" if token.long_term else "its token's end is not known"
+    if token.expires_at <= now:
+        return "its token has expired, and the next run renews it"
     return f"its token works until {lifecycle.as_time(token.expires_at)}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.cli.condition import look_at_all, urgency
 from tap_tiktok_auth.doctor import config as settings_check
 from tap_tiktok_auth.doctor import connections, installation, network, storage
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.session import new_broker
+from tap_tiktok_auth.store import missing_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,14 +51,15 @@ def examine(
 def _check_stored(config: Config, store: Store, found: list[Finding]) -> set[str]:
     """Look at the store and what is in it; return the token systems of the connections."""
     try:
-        found += storage.check_store(store)
+        if missing_file(config.token_store) is None:
+            found += storage.check_store(store)
         broker = new_broker(config, store)
-        wanted = broker.connections()
+        reports = sorted(look_at_all(broker), key=urgency)
     except ConfigurationError as error:
         found.append(from_error("connection", error, "info"))
         return set()
     except TikTokAuthError as error:
         found.append(from_error("store", error))
         return set()
-    found += connections.check_connections(broker, wanted)
-    return {connection.api for connection in wanted}
+    found += connections.check_connections(broker, reports)
+    return {report.connection.api for report in reports}

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tap_tiktok_auth.errors import AuthorizationRequired
+from tap_tiktok_auth.next_steps import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_tiktok_auth.errors import TikTokAuthError
+    from tap_tiktok_auth.records import Status
 
 Level = Literal["ok", "info", "warning", "problem"]
 
@@ -25,6 +27,8 @@ class Finding:
         message: What was found, one line without any secret.
         mend: What to do about it, a command or a sentence.
         needs_person: Whether a person must authorise.
+        connection: The connection that it is about, if it is about one.
+        status: That connection's status.
     """
 
     check: str
@@ -32,39 +36,43 @@ class Finding:
     message: str
     mend: str | None = None
     needs_person: bool = False
+    connection: str | None = None
+    status: Status | None = None
+
+    @property
+    def text(self) -> str:
+        """The message with the connection that it is about, and its status."""
+        told = [f"connection {self.connection}"] if self.connection else []
+        told += [self.status] if self.status else []
+        return ": ".join([*told, self.message])
 
     def as_json(self) -> dict[str, str | None]:
         """Return it as a JSON object."""
         return {
             "check": self.check,
             "level": self.level,
-            "message": self.message,
-            "mend": self.mend,
+            "message": self.text,
+            "mend": self.mend and completed(self.mend),
+            "connection": self.connection,
+            "status": self.status,
         }
 
 
-def from_error(check: str, error: TikTokAuthError, level: Level = "problem") -> Finding:
+def from_error(
+    check: str, error: TikTokAuthError, level: Level = "problem", status: Status | None = None
+) -> Finding:
     """Return the finding that an error makes."""
-    name = error.connection
     origin = [f"TikTok code {error.code}"] if error.code else []
     origin += [f"request id {error.request_id}"] if error.request_id else []
-    message = f"connection {name}: {error.cause}" if name else error.cause
-    if origin:
-        message += f" ({', '.join(origin)})"
     return Finding(
         check,
         level,
-        message,
-        mend_of(error),
+        error.cause + (f" ({', '.join(origin)})" if origin else ""),
+        error.advice,
         needs_person=isinstance(error, AuthorizationRequired) and level == "problem",
+        connection=error.connection,
+        status=status,
     )
-
-
-def mend_of(error: TikTokAuthError) -> str | None:
-    """Return what an error says about mending it."""
-    if error.next_step is None:
-        return None
-    return error.next_step.replace("{connection}", error.connection or "NAME")
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

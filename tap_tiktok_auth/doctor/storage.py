@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import TikTokAuthError
-from tap_tiktok_auth.store import is_postgres, keys, open_store, recovery, sqlite_path
+from tap_tiktok_auth.store import (
+    empty_store,
+    is_postgres,
+    keys,
+    missing_file,
+    open_store,
+    recovery,
+    sqlite_path,
+)
 from tap_tiktok_auth.store.crypto import Cipher
 
 if TYPE_CHECKING:
@@ -29,6 +38,8 @@ CLOCK_TOLERANCE = 60.0
 @contextmanager
 def opened(config: Config, found: Callable[[Finding], None]) -> Iterator[Store | None]:
     """Open the store as a run would, but do not make one; None if it cannot be used.
+
+    Where there is none yet, an empty one shows what the config names.
 
     Args:
         config: The settings.
@@ -49,11 +60,10 @@ def opened(config: Config, found: Callable[[Finding], None]) -> Iterator[Store |
 def _open(config: Config, found: Callable[[Finding], None]) -> Store | None:
     if config.token_store_key is not None:
         Cipher.from_text(config.token_store_key)
-    if not is_postgres(config.token_store):
-        path = sqlite_path(config.token_store)
-        if not path.exists():
-            found(_no_store_yet(path))
-            return None
+    path = missing_file(config.token_store)
+    if path is not None:
+        found(_no_store_yet(path))
+        return empty_store()
     return open_store(config.token_store, config.token_store_key)
 
 
@@ -128,7 +138,11 @@ def check_modes(config: Config) -> Iterator[Finding]:
         if not is_postgres(config.token_store):
             path = sqlite_path(config.token_store)
             # The log holds the same secrets as the file, before they are moved there.
-            places += [path.parent, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
+            places += [path.with_name(path.name + end) for end in ("-wal", "-shm")]
+            if _is_its_own(path):
+                places.append(path.parent)
+            else:
+                yield from _check_shared_folder(path)
             if config.token_store_key is None:
                 places.append(keys.default_key_file().parent)
     except TikTokAuthError:
@@ -146,3 +160,30 @@ def check_modes(config: Config) -> Iterator[Finding]:
                 f"{place} is open to other users (mode {mode & 0o777:o})",
                 f"chmod {wanted} {shlex.quote(str(place))}",
             )
+
+
+def _is_its_own(path: Path) -> bool:
+    """Whether the folder of a store is there for the store alone, so that its mode may change."""
+    try:
+        status, entries = path.parent.stat(), [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return False
+    ours = all(name.lstrip(".").startswith((path.stem, "recovery")) for name in entries)
+    return ours and status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX
+
+
+def _check_shared_folder(path: Path) -> Iterator[Finding]:
+    """Warn of a folder in which others may put files beside the store, or take it away."""
+    try:
+        mode = path.parent.stat().st_mode
+    except OSError:
+        return  # there is none
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        wanted = path.parent / "tap-tiktok-auth" / path.name
+        yield Finding(
+            "files",
+            "warning",
+            f"the token store is in {path.parent}, where other users may write",
+            "Give it a folder of its own: stop all runs, run: tiktok-auth store copy "
+            f"{shlex.quote(f'sqlite:///{wanted}')}, and set token_store to that.",
+        )

@@ -7,6 +7,8 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.next_steps import completed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -103,7 +105,7 @@ def nothing_here() -> bytes:
 
 
 def _command(name: str) -> str:
-    return escape(f"tiktok-auth login {name}")
+    return escape(completed(f"tiktok-auth login {name}"))
 
 
 def _page(title: str, content: str, *, good: bool = False) -> bytes:

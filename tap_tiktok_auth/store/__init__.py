@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.store import keys
+from tap_tiktok_auth.store import files, keys
 from tap_tiktok_auth.store.contract import Claim, Sighting, Snapshot, Store
-from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tap_tiktok_auth.store.sql import SqlStore
 
 if TYPE_CHECKING:
@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.store.database import Database
 
-__all__ = ["Claim", "Sighting", "Snapshot", "Store", "is_postgres", "open_store", "sqlite_path"]
+__all__ = [
+    "Claim",
+    "Sighting",
+    "Snapshot",
+    "Store",
+    "empty_store",
+    "is_postgres",
+    "missing_file",
+    "open_store",
+    "sqlite_path",
+]
 
 _SQLITE = "sqlite:///"
 
@@ -63,6 +73,26 @@ def open_store(
     except BaseException:
         database.close()
         raise
+
+
+def empty_store() -> Store:
+    """Return a store that has nothing and ends with the process: what there is before the first."""
+    from tap_tiktok_auth.store.sqlite import NOWHERE, SQLite  # noqa: PLC0415  (one of two drivers)
+
+    return SqlStore(SQLite(NOWHERE), lambda _: Cipher.from_text(new_key()))
+
+
+def missing_file(url: str | None) -> Path | None:
+    """Return the file of a SQLite store that was not made yet; None if there is a store.
+
+    Raises:
+        ConfigurationError: The address is malformed.
+        StoreUnavailable: It cannot be known.
+    """
+    if is_postgres(url):
+        return None
+    path = sqlite_path(url)
+    return None if files.exists(path) or path.is_symlink() else path
 
 
 def is_postgres(url: str | None) -> bool:

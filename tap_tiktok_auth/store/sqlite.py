@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -25,6 +26,8 @@ BUSY_TIMEOUT = 15.0
 _PIECE = 250
 #: SQLite's mark of whose file it is: "TTka".
 _APPLICATION = 0x5454_6B61
+#: In place of a file: a store that ends with the process.
+NOWHERE = Path(":memory:")
 
 
 def default_path() -> Path:
@@ -39,7 +42,7 @@ class SQLite(Database, Forkable):
     """A SQLite file, opened and migrated.
 
     Args:
-        path: The file; created with mode 0600 if it does not exist.
+        path: The file; created with mode 0600 if it does not exist. Or NOWHERE.
         clock: Returns seconds since the epoch.
         busy_timeout: Seconds to wait for another process's transaction.
         stop: Set when the process was told to stop: nothing is waited for then.
@@ -62,10 +65,11 @@ class SQLite(Database, Forkable):
         self._clock = clock
         self._busy_timeout = busy_timeout
         self._stop = stop or threading.Event()
-        files.private_folder(path.parent)
-        if not files.exists(path):
-            files.create_once(path, b"")
-        files.refuse_if_shared(path, "the token store")
+        if path != NOWHERE:
+            files.private_folder(path.parent)
+            if not files.exists(path):
+                files.create_once(path, b"")
+            files.refuse_if_shared(path, "the token store")
         # Threads take turns here, which is fairer and faster than SQLite's own waiting.
         self._turn = threading.RLock()
         self._open = True
@@ -79,7 +83,7 @@ class SQLite(Database, Forkable):
 
     @property
     def location(self) -> str:
-        return f"sqlite:///{self.path}"
+        return f"sqlite:///{self.path}" if self.path != NOWHERE else "a token store to come"
 
     def now(self) -> float:
         return self._clock()
@@ -128,20 +132,48 @@ class SQLite(Database, Forkable):
 
     def _connect(self) -> None:
         with self._translated():
+            self._frozen = False
             self._file = self._in_place()
-            connection = sqlite3.connect(
-                self.path,
-                timeout=self._busy_timeout,
-                isolation_level=None,
-                check_same_thread=False,
-            )
             try:
-                # FULL: a commit is on disk before it returns, also with a write-ahead log.
-                connection.execute("PRAGMA synchronous = FULL")
-            except BaseException:
-                connection.close()
-                raise
+                connection = self._connected(str(self.path))
+            except sqlite3.OperationalError:
+                if os.access(self.path.parent, os.W_OK):
+                    raise
+                if self._log_size():
+                    raise StoreUnavailable(
+                        f"the token store {self.path} was not closed in order, and its folder "
+                        "cannot be written to",
+                        next_step="Run: tiktok-auth status, once, where it can be written to.",
+                    ) from None
+                # A write-ahead log cannot be begun here, and there is none to be read.
+                self._frozen = True
+                self._file = self._in_place()
+                connection = self._connected(f"{self.path.as_uri()}?mode=ro&immutable=1")
             self._connection, self._open = connection, True
+
+    def _connected(self, address: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            address,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=address.startswith("file:"),
+        )
+        try:
+            # FULL: a commit is on disk before it returns, also with a write-ahead log.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA schema_version")  # opens the file
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _log_size(self) -> int:
+        """Return how much stands in the write-ahead log that is not in the file yet."""
+        try:
+            return self.path.with_name(f"{self.path.name}-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
 
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
@@ -158,8 +190,13 @@ class SQLite(Database, Forkable):
                 with suppress(sqlite3.ProgrammingError):
                     cursor.close()
 
-    def _in_place(self) -> tuple[int, int]:
-        """Return which file has the store's name: one that lost it keeps nothing."""
+    def _in_place(self) -> tuple[int, ...]:
+        """Return which file has the store's name: one that lost it keeps nothing.
+
+        Of a file that this process cannot lock, also its state: others may write to it elsewhere.
+        """
+        if self.path == NOWHERE:
+            return ()
         try:
             status = self.path.stat()
         except FileNotFoundError:
@@ -167,7 +204,8 @@ class SQLite(Database, Forkable):
                 f"the token store {self.path} was removed while in use",
                 next_step="Restore it, then run again.",
             ) from None
-        return status.st_dev, status.st_ino
+        identity = status.st_dev, status.st_ino
+        return (*identity, status.st_mtime_ns, self._log_size()) if self._frozen else identity
 
     def _reopen(self) -> None:
         """Go on with the file that has taken the place of the one that was open."""

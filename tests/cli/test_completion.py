@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +14,11 @@ from click.testing import CliRunner
 from tap_tiktok_auth.cli import COMMANDS, main
 
 from .world import COMMAND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .world import World
 
 
 def completed(line: str) -> list[str]:
@@ -41,6 +48,59 @@ def test_bash_offers_all_commands() -> None:
 def test_bash_offers_subcommands() -> None:
     """After a group's name, bash offers its commands."""
     assert completed("tiktok-auth store") == ["copy", "rotate-key"]
+
+
+def offered(*arguments: str, **environment: str) -> list[str]:
+    """Return what click offers for the last of the arguments, as its scripts ask for it."""
+    done = subprocess.run(
+        [COMMAND],
+        env={
+            **os.environ,
+            **environment,
+            "_TIKTOK_AUTH_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["tiktok-auth", *arguments]),
+            "COMP_CWORD": str(len(arguments)),
+        },
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("command", ["token", "exec", "status", "refresh", "revoke", "forget"])
+def test_names_are_offered(world: World, command: str) -> None:
+    """Connections of the store and of the config are offered, without the store's key."""
+    world.keep("acme")
+    world.keep("zeta")
+    environment = world.configure(acorn="accounts")
+    key = {"TAP_TIKTOK_AUTH_TOKEN_STORE_KEY": "of another store"}
+
+    assert offered(command, "ac", **environment, **key) == ["acme", "acorn"]
+    assert world.tiktok.calls() == []
+
+
+def test_names_of_a_config_file_are_offered(world: World, tmp_path: Path) -> None:
+    """A config file that stands before the name is read."""
+    world.keep("acme")
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"token_store": world.url, "connections": [{"name": "beta"}]}))
+    variables = dict.fromkeys(world.environment, "")
+
+    assert offered("token", "--config", str(file), "", **variables) == ["acme", "beta"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://192.0.2.1/tokens", "sqlite:////nowhere/tokens.db", "nonsense", "sqlite:///etc"],
+)
+def test_a_store_that_cannot_be_asked_offers_nothing(
+    world: World, tmp_path: Path, url: str
+) -> None:
+    """No network is used to complete a name, no store is made, and nothing is complained about."""
+    environment = {"TAP_TIKTOK_AUTH_TOKEN_STORE": url, "XDG_DATA_HOME": str(tmp_path / "data")}
+
+    assert offered("token", "", **world.configure(acme="accounts"), **environment) == ["acme"]
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

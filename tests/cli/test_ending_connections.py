@@ -98,6 +98,9 @@ def test_forget_of_a_dead_token_warns_of_nothing(world: World) -> None:
 
 def test_forget_twice_is_no_failure(world: World) -> None:
     """What is not there needs no forgetting."""
+    world.keep("acme")
+    assert world.run("forget", "acme", "--yes").exit_code == 0
+
     result = world.run("forget", "acme", "--yes")
 
     assert result.exit_code == 0

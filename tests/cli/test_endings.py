@@ -94,7 +94,8 @@ def test_ctrl_c_is_quiet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Broker, "connections", interrupt)
+    monkeypatch.setattr(Broker, "outlook", interrupt)
+    world.keep("acme")
 
     result = world.run("status")
 

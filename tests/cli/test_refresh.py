@@ -142,7 +142,7 @@ def test_failed_refresh_of_a_token_that_works_is_an_error(world: World) -> None:
 
     result = world.run("refresh")
 
-    assert (result.exit_code, result.stdout) == (1, "1 not refreshed but working\n")
+    assert (result.exit_code, result.stdout) == (1, "1 not refreshed (unconfirmed)\n")
     assert "connection due: " in result.stderr
 
 

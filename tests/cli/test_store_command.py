@@ -32,7 +32,7 @@ def test_rotation_to_the_first_key_of_the_setting(world: World) -> None:
 
 
 def test_rotation_with_one_key_says_what_to_do(world: World) -> None:
-    """With one key there is nothing to rotate to; the line explains NEW,OLD."""
+    """With one key there is nothing to rotate to; the steps come in the order that is safe."""
     world.keep("acme")
 
     for key in (world.key, f"{world.key},{world.key}"):
@@ -40,7 +40,7 @@ def test_rotation_with_one_key_says_what_to_do(world: World) -> None:
 
         assert result.exit_code == 1
         assert "tiktok-auth keygen" in result.stderr
-        assert "NEW,OLD" in result.stderr
+        assert 0 < result.stderr.index("OLD,NEW") < result.stderr.index("NEW,OLD")
         assert world.key not in result.output
 
 

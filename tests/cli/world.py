@@ -131,6 +131,12 @@ class World:
             assert store.commit(record, None)
         return record
 
+    def keep_many(self, *records: Record) -> None:
+        """Put records into the store."""
+        with self.store() as store:
+            for record in records:
+                assert store.commit(record, None)
+
     def configure(self, **apis: str) -> dict[str, str]:
         """Return the environment of connections with fresh codes, by name."""
         names = ("api", "app_id", "app_secret", "auth_code", "redirect_uri")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.doctor.config import check_config
 from tap_tiktok_auth.setting_values import from_environment
+from tests.login.people import run
 
 if TYPE_CHECKING:
     from tests.doctor.patient import Patient
@@ -101,3 +103,42 @@ def test_modes_are_told_with_the_command_that_mends_them(
     assert (command, Path(path)) == ("chmod", place.resolve())
     place.chmod(int(wanted, 8))
     assert not any(words in f["message"] for f in patient.examine()[1])
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o775])
+def test_a_shared_folder_is_not_to_be_closed(patient: Patient, mode: int) -> None:
+    """For a store among other people's files the advice is a folder of its own, and it works."""
+    patient.run()
+    (patient.folder / "somebody-elses.txt").touch()
+    patient.folder.chmod(mode)
+
+    _, finding = patient.told("where other users may write")
+
+    assert finding["level"] == "warning"
+    assert "chmod" not in finding["mend"]
+    command = shlex.split(finding["mend"].partition("run: tiktok-auth ")[2].rpartition(",")[0])
+    assert run(patient.variables, *command).exit_code == 0
+    patient.set(token_store=command[-1])
+    _, findings = patient.examine()
+    assert not [f for f in findings if f["check"] == "files"]
+
+
+def test_a_folder_that_others_may_only_read_is_no_trouble(patient: Patient) -> None:
+    """A home folder with the usual mode needs no change: the store's file is closed itself."""
+    patient.run()
+    (patient.folder / "notes.txt").touch()
+    patient.folder.chmod(0o755)
+
+    _, findings = patient.examine()
+
+    assert not [f for f in findings if f["check"] == "files"]
+
+
+def test_the_temporary_folder_is_never_to_be_closed(patient: Patient) -> None:
+    """A folder with the sticky bit belongs to all users, even if nothing else is in it."""
+    patient.run()
+    patient.folder.chmod(0o1777)
+
+    _, findings = patient.examine()
+
+    assert not any("chmod" in (f["mend"] or "") for f in findings)

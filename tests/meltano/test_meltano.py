@@ -102,6 +102,7 @@ def _meltano(settings: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
     (project / "output").mkdir()
     text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
     text = text.replace("pip_url: -e .[postgres]", f"pip_url: -e '{ROOT}[postgres]'")
+    text = text.replace("- name: dev\n", "- name: dev\n- name: prod\n", 1)
     (project / "meltano.yml").write_text(text, encoding="utf-8")
     meltano = Meltano(project, settings)
     meltano.succeed("install", "tap-tiktok-auth", "target-jsonl")
@@ -158,6 +159,15 @@ def test_commands_reach_tiktok_auth(
     """`meltano invoke tap-tiktok-auth:NAME` runs `tiktok-auth NAME` with Meltano's settings."""
     meltano.succeed("run", "tap-tiktok-auth", "target-jsonl")
     assert re.search(expected, meltano.succeed(*arguments))
+
+
+def test_next_steps_are_commands_of_the_plugin(meltano: Meltano) -> None:
+    """An error names the Meltano command that mends it, in the environment that was chosen."""
+    told = meltano("invoke", "tap-tiktok-auth:token", "nobody").stderr
+    assert "meltano invoke tap-tiktok-auth:login nobody" in told
+
+    told = meltano("--environment=prod", "invoke", "tap-tiktok-auth:token", "nobody").stderr
+    assert "meltano --environment=prod invoke tap-tiktok-auth:login nobody" in told
 
 
 def test_token_command_prints_a_live_token(meltano: Meltano, simulator: Simulator) -> None:

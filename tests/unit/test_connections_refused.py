@@ -82,6 +82,21 @@ def _assert_says_nothing(error: BaseException | None) -> None:
         ),
         (
             {**ACCESS},
+            (
+                "setting app_id is missing, connection default needs it. Set app_id and "
+                "app_secret, or advertiser_ids: with these an access_token works alone."
+            ),
+        ),
+        (
+            {"app_id": "7", "connections": [{"name": "acme", **ACCESS}]},
+            (
+                "setting connections.acme.app_secret is missing, connection acme needs it. Set "
+                "connections.acme.app_id and connections.acme.app_secret, or "
+                "connections.acme.advertiser_ids: with these an access_token works alone."
+            ),
+        ),
+        (
+            {**ACCESS, "api": "accounts"},
             "setting app_id is missing, connection default needs it. Set app_id.",
         ),
         (
