@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.records import Record
     from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
-    from tap_tiktok_auth.tokens import Token
+    from tap_tiktok_auth.tokens import Grant, Token
     from tap_tiktok_auth.wishes import Outcome
 
 #: Seconds between two looks for tokens that earlier processes could not store.
@@ -160,13 +160,21 @@ class Broker(Forkable):
         """
         return self._held(connection, Ask(min_lifetime=min_lifetime, force=force, recheck=recheck))
 
-    def start(self, connection: Connection, *, remember: Connection | None = None) -> Held:
+    def start(
+        self,
+        connection: Connection,
+        *,
+        remember: Connection | None = None,
+        approve: Callable[[Grant], None] = lambda _: None,
+    ) -> Held:
         """Start a new chain from the connection's seed, because a person logged in.
 
         Args:
             connection: The connection with the new seed and its app.
             remember: The connection as the config has it: its seed counts as taken, so that it
                 does not replace what the person just did.
+            approve: Called with what TikTok granted, before it is stored; what it raises leaves
+                the connection as it was.
 
         Raises:
             TikTokAuthError: TikTok refuses the seed, or the store fails.
@@ -174,7 +182,7 @@ class Broker(Forkable):
         configured = remember.seed if remember else None
         seed_hash = self.store.digest(configured.material) if configured else None
         _teach_given(connection)
-        return self._held(connection, Ask(login=True, login_seed_hash=seed_hash))
+        return self._held(connection, Ask(login=True, login_seed_hash=seed_hash, approve=approve))
 
     def _held(self, connection: Connection, ask: Ask) -> Held:
         try:

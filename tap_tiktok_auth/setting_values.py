@@ -7,6 +7,7 @@ wrong place.
 from __future__ import annotations
 
 import json
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 
 _HUGE = 1e15
+
+#: An address, parameters of one, or a code that has only the characters of an encoded one.
+_NOT_A_CODE = re.compile(
+    r".*(?:://|(?:^|[?&])(?:auth_code|code|state|scopes)=).*"
+    r"|(?=.*%)(?:[\w.~-]|%[0-9a-f]{2})+",
+    re.IGNORECASE | re.ASCII,
+)
 
 _EXPECTED: dict[Kind, str] = {
     "string": "a text",
@@ -99,6 +107,14 @@ def _validate_value(setting: Setting, value: object, name: str) -> None:
         raise _wrong(name, "contains a character that no credential has")
     if any(text != text.strip() for text in texts):
         raise _wrong(name, "begins or ends with a space")
+    if setting.name == "auth_code" and _NOT_A_CODE.fullmatch(str(value)):
+        raise _wrong(
+            name,
+            "is more than the code, or not decoded",
+            "Give what stands after auth_code= (or code=) in the address, up to the next &, "
+            "URL-decoded once: %2A is *, %21 is !. Or paste the whole address into: "
+            "tiktok-auth login --complete",
+        )
     if setting.choices and value not in setting.choices:
         raise _wrong(name, f"must be one of: {', '.join(setting.choices)}")
     if setting.minimum is not None and isinstance(value, int | float) and value < setting.minimum:

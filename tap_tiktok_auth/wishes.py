@@ -10,11 +10,14 @@ from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 from tap_tiktok_auth.lifecycle import Wish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_tiktok_auth.connections import App, Connection
     from tap_tiktok_auth.lifecycle import Step
     from tap_tiktok_auth.records import Record
     from tap_tiktok_auth.roster import Roster
     from tap_tiktok_auth.store.contract import Store
+    from tap_tiktok_auth.tokens import Grant
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Ask:
         force: Refresh even a fresh token, and try a refused credential again.
         login: Start a new chain whatever is stored.
         login_seed_hash: Keyed hash of the seed that the config has at that time.
+        approve: Called with what TikTok grants to a login, before it is stored; may refuse it.
         seen: The generation that was stored when the question came. A newer token answers it,
             however it was put: who waited for another's refresh does not refresh again.
     """
@@ -36,6 +40,7 @@ class Ask:
     force: bool = False
     login: bool = False
     login_seed_hash: str | None = None
+    approve: Callable[[Grant], None] = lambda _: None
     seen: int = 0
 
 

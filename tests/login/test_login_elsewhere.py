@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import select
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -17,7 +16,15 @@ import pytest
 
 from tap_tiktok_auth.login.attempt import LIFETIME
 from tap_tiktok_auth.store import open_store
-from tests.login.people import COMMAND, decide, environment, free_port, run, state_of
+from tests.login.people import (
+    COMMAND,
+    LoginProcess,
+    decide,
+    environment,
+    free_port,
+    run,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -119,7 +126,7 @@ def test_a_browser_elsewhere_can_be_pasted_while_listening(
     """Over ssh the listener is in vain: the callback's address is pasted instead."""
     variables = environment(tiktok_simulator, tmp_path)
     with Terminal(variables, "login", "--no-browser", "--port", str(free_port())) as terminal:
-        page = link(terminal.until("If it runs on another machine, paste"))
+        page = link(terminal.until("From there paste"))
         terminal.type(decide(page))
         terminal.until("Connected: default (marketing)")
         assert terminal.end() == 0
@@ -261,17 +268,7 @@ def test_missing_credentials_without_a_terminal_are_named(accounts: dict[str, st
 def test_ctrl_c_is_quiet(tiktok_simulator: Simulator, tmp_path: Path) -> None:
     """Who gives up gets the shell's exit code and no traceback."""
     variables = environment(tiktok_simulator, tmp_path)
-    process = subprocess.Popen(
-        [COMMAND, "login", "--no-browser", "--port", str(free_port())],
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("Waiting"):
-            break
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
-    assert (process.returncode, rest) == (130, "")
+    with LoginProcess(variables, "--no-browser", "--port", str(free_port())) as login:
+        before = login.said
+        login.interrupt()
+        assert login.end() == (130, "", before)
