@@ -74,8 +74,8 @@ def confirm(question: str, stop: threading.Event | None = None) -> bool:
 
 
 def _answer(prompt: str, stop: threading.Event | None = None) -> str:
-    _show(prompt)
     try:
+        _show(prompt)
         return _line(Pasted(sys.stdin.fileno()), stop)
     except BaseException:
         _show("\n")  # what follows does not stand behind the prompt

@@ -134,7 +134,8 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
             yield from_error(_CHECK, error.of(name), "warning")
         else:
             if advice:
-                yield Finding(_CHECK, "warning", f"connection {name}: {advice}")
+                step = "Register it with a slash too, or leave it if the login works."
+                yield Finding(_CHECK, "warning", f"connection {name}: {advice}", step)
     if seed is None:
         return
     by_page = is_account_holder(connection.api)

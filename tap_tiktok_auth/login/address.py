@@ -118,8 +118,8 @@ def check_account_holder_address(uri: str) -> str | None:
     if uri.endswith("/"):
         return None
     return (
-        "setting redirect_uri does not end with a slash, which TikTok asks of account holders' "
-        "addresses; it works if it is registered exactly so"
+        "setting redirect_uri must end with a slash, by TikTok's rules for account holders; "
+        "without one it works if it is registered exactly so"
     )
 
 

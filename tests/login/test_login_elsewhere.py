@@ -9,6 +9,7 @@ import re
 import select
 import subprocess
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,19 +41,20 @@ class Terminal:
     Args:
         variables: Its environment.
         arguments: Its arguments.
+        log: A file that stderr leads to, as under Meltano; None for the terminal.
     """
 
-    def __init__(self, variables: dict[str, str], *arguments: str) -> None:
+    def __init__(self, variables: dict[str, str], *arguments: str, log: Path | None = None) -> None:
         self.shown = ""
-        self._handle, theirs = pty.openpty()
-        self._process = subprocess.Popen(
-            [COMMAND, *arguments],
-            env={**variables, "TERM": "xterm", "COLUMNS": "80"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        self.handle, theirs = pty.openpty()
+        with ExitStack() as stack:
+            self._process = subprocess.Popen(
+                ["setsid", "--ctty", COMMAND, *arguments],
+                env={**variables, "TERM": "xterm", "COLUMNS": "80"},
+                stdin=theirs,
+                stdout=theirs,
+                stderr=stack.enter_context(log.open("wb")) if log else theirs,
+            )
         os.close(theirs)
 
     def __enter__(self) -> Self:
@@ -61,16 +63,16 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
-        os.close(self._handle)
+        os.close(self.handle)
 
     def until(self, text: str) -> str:
         """Read until a text is shown; return all that was shown."""
         deadline = time.monotonic() + 30
         while text not in self.shown:
             assert time.monotonic() < deadline, self.shown
-            if select.select([self._handle], [], [], 0.5)[0]:
+            if select.select([self.handle], [], [], 0.5)[0]:
                 try:
-                    piece = os.read(self._handle, 65_536).decode()
+                    piece = os.read(self.handle, 65_536).decode()
                 except OSError:  # the other side has ended
                     piece = ""
                 assert piece, self.shown
@@ -79,16 +81,13 @@ class Terminal:
 
     def type(self, line: str) -> None:
         """Type or paste a line."""
-        os.write(self._handle, line.encode() + b"\n")
+        os.write(self.handle, line.encode() + b"\n")
 
     def end(self) -> int:
         """Wait for its end; return the exit code."""
-        while self._process.poll() is None:
-            try:
-                if select.select([self._handle], [], [], 0.2)[0]:
-                    self.shown += _ANSI.sub("", os.read(self._handle, 65_536).decode())
-            except OSError:
-                break
+        with suppress(OSError):  # Linux says so when the last process has closed the terminal
+            while select.select([self.handle], [], [], 30)[0]:
+                self.shown += _ANSI.sub("", os.read(self.handle, 65_536).decode())
         return self._process.wait(30)
 
 
