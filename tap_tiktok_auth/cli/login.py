@@ -288,6 +288,8 @@ def _explain(begun: Begun, listener: Listener | None, *, opened: bool, listens: 
     else:
         terminal.say("Open this address in a browser, and allow the access:")
     terminal.say(f"\n{begun.url}\n")
+    if not listens:
+        terminal.say("It may end on an error page: the address bar has what is needed.")
     otherwise = "From there paste" if listens else "Then paste"
     terminal.say(f"{otherwise} the address of the page on which it ends, beginning with {uri}:")
 
