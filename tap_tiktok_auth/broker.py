@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.records import EventName, Record
     from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
-    from tap_tiktok_auth.tokens import Token
+    from tap_tiktok_auth.tokens import Grant, Token
     from tap_tiktok_auth.wishes import Outcome
 
 
@@ -176,6 +176,7 @@ class Broker(Forkable):
         connection: Connection,
         *,
         remember: Connection | None = None,
+        approve: Callable[[Grant], None] = lambda _: None,
         told: Callable[[str, Identity], None] | None = None,
     ) -> Held:
         """Start a new chain from the connection's seed, because a person logged in.
@@ -184,6 +185,8 @@ class Broker(Forkable):
             connection: The connection with the new seed and its app.
             remember: The connection as the config has it: its seed counts as taken, so that it
                 does not replace what the person just did.
+            approve: Called with what TikTok granted, before it is stored; what it raises leaves
+                the connection as it was.
             told: Called with an access token that TikTok had to confirm on the way, and with what
                 it said about it.
 
@@ -193,7 +196,8 @@ class Broker(Forkable):
         configured = remember.seed if remember else None
         seed_hash = self.store.digest(configured.material) if configured else None
         _teach_given(connection)
-        return self.held(connection, Ask(login=True, login_seed_hash=seed_hash, told=told))
+        ask = Ask(login=True, login_seed_hash=seed_hash, approve=approve, told=told)
+        return self.held(connection, ask)
 
     def held(self, connection: Connection, ask: Ask) -> Held:
         """Return the token that is asked for.

@@ -7,6 +7,7 @@ wrong place.
 from __future__ import annotations
 
 import json
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 
 _HUGE = 1e15
+
+#: An address, or parameters of one.
+_MORE_THAN_A_CODE = re.compile(r"://|(?:^|[?&])(?:auth_code|code|state|scopes)=", re.IGNORECASE)
+#: TikTok's codes have stars and exclamation marks. One that has any of them bare was decoded.
+_ENCODED = re.compile(r"(?:[\w.~-]|%[0-9a-f]{2})+", re.IGNORECASE | re.ASCII)
 
 _EXPECTED: dict[Kind, str] = {
     "string": "a text",
@@ -116,10 +122,25 @@ def _validate_value(setting: Setting, value: object, name: str) -> None:
         raise _wrong(name, "contains a character that no credential has")
     if any(text != text.strip() for text in texts):
         raise _wrong(name, "begins or ends with a space")
+    if setting.name == "auth_code":
+        _check_code(str(value), name)
     if setting.choices and value not in setting.choices:
         raise _wrong(name, f"must be one of: {', '.join(setting.choices)}")
     if setting.minimum is not None and isinstance(value, int | float) and value < setting.minimum:
         raise _wrong(name, f"must be at least {setting.minimum:g}")
+
+
+def _check_code(code: str, name: str) -> None:
+    """Refuse what TikTok would refuse, before the code is used up by it."""
+    if _MORE_THAN_A_CODE.search(code):
+        raise _wrong(
+            name,
+            "is more than the code",
+            "Give what stands in the address after auth_code= (or code=) and before the next &, "
+            "URL-decoded once.",
+        )
+    if "%" in code and _ENCODED.fullmatch(code):
+        raise _wrong(name, "is URL-encoded still", "Decode it once: %2A is *, %21 is !")
 
 
 def _is_of_kind(kind: Kind, value: object) -> bool:

@@ -139,6 +139,7 @@ class SingleFlight:
             is_new=plan.before is None,
             was_lost=plan.before != plan.found and plan.before is not None,
             told=ask.told,
+            approve=ask.approve,
         )
         with self._leases.kept(connection.name, holder), self._given_back(owner.name, holder):
             return carry_out(

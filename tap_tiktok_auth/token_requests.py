@@ -43,6 +43,7 @@ class Renewal:
         is_new: The store had no such connection before.
         was_lost: The former holder died before it could store TikTok's answer.
         told: Called with an access token that TikTok confirmed, and with what it said about it.
+        approve: Called with the grant of a login; raises if it is not to be kept.
     """
 
     connection: Connection
@@ -55,6 +56,7 @@ class Renewal:
     is_login: bool
     is_new: bool
     was_lost: bool
+    approve: Callable[[Grant], None]
     told: Callable[[str, Identity], None] | None = None
 
 
@@ -123,15 +125,18 @@ def ask(
             code_verifier=seed.code_verifier,
         )
         grant = client.fetch(request, api.read_grant, before_send=before_send)
+        renewal.approve(grant)
         by: ObtainedBy = "login" if renewal.is_login else "auth_code"
         return Answer(grant, sent_at, by, "exchanged")
     imported = _import_access_token(renewal, seed, client, api)
     if imported is not None:
+        renewal.approve(imported)
         by = "login" if renewal.is_login else "access_token"
         return Answer(imported, now(), by, "imported")
     grant = refresh(seed.refresh_token or "")
     if grant.refresh_token is None:
         grant = replace(grant, refresh_token=seed.refresh_token)
+    renewal.approve(grant)
     by = "login" if renewal.is_login else "refresh_token"
     return Answer(grant, sent_at, by, "imported")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.records import EventName, Record
     from tap_tiktok_auth.roster import Roster
     from tap_tiktok_auth.store.contract import Store
+    from tap_tiktok_auth.tokens import Grant
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Ask:
         settle: Ask again if TikTok left a request unanswered, even while the token is fresh.
         login: Start a new chain whatever is stored.
         login_seed_hash: Keyed hash of the seed that the config has at that time.
+        approve: Called with what TikTok grants to a login, before it is stored; may refuse it.
         seen: The generation that was stored when the question came. A newer token answers it,
             however it was put: who waited for another's refresh does not refresh again.
         told: Called with an access token that TikTok had to confirm on the way, and with what it
@@ -45,6 +47,7 @@ class Ask:
     settle: bool = False
     login: bool = False
     login_seed_hash: str | None = None
+    approve: Callable[[Grant], None] = lambda _: None
     seen: int = 0
     told: Callable[[str, Identity], None] | None = None
 

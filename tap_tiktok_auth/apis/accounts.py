@@ -33,7 +33,8 @@ class AccountsApi(BusinessApi):
     """TikTok account holders' tokens."""
 
     name = "accounts"
-    default_scopes: ClassVar[tuple[str, ...]] = ("user.info.basic", "user.info.username")
+    # One more than the app has, and TikTok shows an error page instead of the consent.
+    default_scopes: ClassVar[tuple[str, ...]] = ("user.info.basic",)
 
     def authorize_url(
         self,
@@ -129,7 +130,7 @@ class CreatorApi(AccountsApi):
     """Creator Marketplace creators' tokens: consent and endpoints are those of account holders."""
 
     name = "creator"
-    default_scopes = ("user.info.basic", "user.info.username", "biz.creator.info")
+    default_scopes = ("user.info.basic", "biz.creator.info")
 
 
 def _client(app: App) -> dict[str, str]:

@@ -31,6 +31,31 @@ _NO_SUCH_CALL = frozenset({"40006", "40007", "40400", "41001"})
 #: Ids that one call of `advertiser/info` takes. The limit is not published; this many works.
 ADVERTISER_INFO_BATCH = 100
 
+#: The permissions of the first level, by scope id. (TikTok docs: Permission scope.)
+SCOPE_NAMES = {
+    "1": "Ad Account Management",
+    "2": "Ads Management",
+    "3": "Audience",
+    "4": "Reporting",
+    "5": "Measurement",
+    "6": "Creative",
+    "7": "App",
+    "8": "Pixel",
+    "9": "DPA Catalog",
+    "10000": "Reach & Frequency",
+    "12000000": "Leads",
+    "13000000": "TCM",
+    "14000000": "TikTok Creator",
+    "15000000": "Ad Comments",
+    "16000000": "Business plugin",
+    "17000000": "Automated rules",
+    "18000000": "TikTok Accounts",
+    "19000000": "Onsite store",
+    "7043626160646946818": "Offline",
+    "7050363942434013185": "Diagnosis",
+    "7294180478502830081": "CRM",
+}
+
 #: The fields of `advertiser/info` that are no personal data.
 ADVERTISER_INFO_FIELDS = (
     "advertiser_id",

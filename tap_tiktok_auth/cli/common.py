@@ -219,9 +219,11 @@ def confirm(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    from tap_tiktok_auth.cli import terminal  # noqa: PLC0415  (not for a cached token)
+
+    if not terminal.is_attended():
         raise click.UsageError("There is no terminal to ask on; to go on without asking: --yes")
-    if not click.confirm(question, err=True):
+    if not terminal.confirm(question):
         tell("nothing was changed")
         raise click.exceptions.Exit(EXIT_ERROR)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tap_tiktok_auth.apis import APIS
-from tap_tiktok_auth.cli import login_asks
+from tap_tiktok_auth.cli import login_asks, terminal
 from tap_tiktok_auth.cli.common import (
     config_option,
     name_argument,
@@ -23,20 +23,24 @@ from tap_tiktok_auth.cli.common import (
 from tap_tiktok_auth.connections import Connection
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login import given, pages, summary
-from tap_tiktok_auth.login.address import DEFAULT_PORT, choose_address
+from tap_tiktok_auth.login.address import (
+    DEFAULT_PORT,
+    CallbackAddress,
+    check_account_holder_address,
+    choose_address,
+)
 from tap_tiktok_auth.login.attempt import LIFETIME, begin, take
-from tap_tiktok_auth.login.browser import open_browser
+from tap_tiktok_auth.login.browser import has_browser, is_elsewhere, open_browser
 from tap_tiktok_auth.login.callback import NotTheCallbackError, read_address
 from tap_tiktok_auth.login.connected import connect
 from tap_tiktok_auth.login.listener import Listener
-from tap_tiktok_auth.login.plan import is_login_kit, plan_login
+from tap_tiktok_auth.login.plan import is_account_holder, is_login_kit, plan_login
 from tap_tiktok_auth.login.waiting import Pasted, wait_for_callback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.login.address import CallbackAddress
     from tap_tiktok_auth.login.attempt import Begun
     from tap_tiktok_auth.login.callback import Callback
     from tap_tiktok_auth.login.connected import Connected
@@ -44,6 +48,8 @@ if TYPE_CHECKING:
 
 #: Stands for an address that is not on the command line.
 _ASK = "-"
+#: Where the start page is served if the callback does not come to this machine.
+_ANYWHERE = CallbackAddress("http://127.0.0.1:0/", 0)
 
 
 @click.command()
@@ -55,7 +61,8 @@ _ASK = "-"
     "scopes",
     multiple=True,
     metavar="SCOPE",
-    help="What to ask for; repeatable. Default: what the connection has; if it is new, the least, "
+    help="What to ask for; repeatable. The app's own authorization link from TikTok's portal "
+    "stands for all that the app has. Default: what the connection has; if it is new, the least, "
     "and of advertisers all that the app may have.",
 )
 @click.option(
@@ -77,6 +84,11 @@ _ASK = "-"
     is_flag=True,
     help="Take tokens that you hold already, from stdin or typed without echo.",
 )
+@click.option(
+    "--expect",
+    metavar="SUBJECT",
+    help="Keep the login only if this account, or an account with this ad account, authorised.",
+)
 @one_line_errors
 def login(  # noqa: PLR0913  (one parameter for each option)
     name: str | None,
@@ -88,13 +100,15 @@ def login(  # noqa: PLR0913  (one parameter for each option)
     no_browser: bool,
     answer: str | None,
     with_token: bool,
+    expect: str | None,
 ) -> None:
     """Let a person consent, and keep the tokens as the connection NAME.
 
     The browser opens TikTok's consent page and comes back to this machine, where the code is
     exchanged at once. App id and secret come from the settings, or are asked for. A login that
-    fails leaves the connection as it was. Without NAME the only connection is meant, once you have
-    agreed, else the one named default.
+    fails leaves the connection as it was; one by somebody else than before is kept only if you
+    say so. Without NAME the only connection is meant, once you have agreed, else the one named
+    default.
 
     \b
       tiktok-auth login acme
@@ -114,18 +128,18 @@ def login(  # noqa: PLR0913  (one parameter for each option)
     address of the page on which the browser ends. The same works over ssh, with --no-browser, or
     with --complete on another machine that shares the token store.
 
-    Exit code 3 if the person said no, or nobody answered within ten minutes.
+    Exit code 3 if the person said no, nobody answered within ten minutes, or there is no terminal:
+    the address is shown then, and the login ends with --complete.
     """  # noqa: D301  (click's mark for text that keeps its lines)
     _refuse_mixed(name, answer, with_token=with_token, others=bool(api or scopes or port))
-    scopes = tuple(part for scope in scopes for part in scope.split(",") if part)
     with open_session(config_paths) as broker:
         if answer is not None:
-            _complete(broker, answer)
+            _complete(broker, answer, expect)
         elif with_token:
-            _take_tokens(broker, name or name_to_log_in(broker), api)
+            _take_tokens(broker, name or name_to_log_in(broker), api, expect)
         else:
             name = name or name_to_log_in(broker)
-            _log_in(broker, name, api, scopes, port, no_browser=no_browser)
+            _log_in(broker, name, api, scopes, port, expect, no_browser=no_browser)
 
 
 def _refuse_mixed(name: str | None, answer: str | None, *, with_token: bool, others: bool) -> None:
@@ -135,7 +149,7 @@ def _refuse_mixed(name: str | None, answer: str | None, *, with_token: bool, oth
         )
 
 
-def _complete(broker: Broker, answer: str) -> None:
+def _complete(broker: Broker, answer: str, expect: str | None) -> None:
     """Finish a login that was begun by another process."""
     try:
         callback = read_address(login_asks.address() if answer == _ASK else answer)
@@ -143,14 +157,34 @@ def _complete(broker: Broker, answer: str) -> None:
         raise ConfigurationError(
             str(problem).rstrip("."), next_step="Then run again: tiktok-auth login --complete"
         ) from None
-    _show(connect(broker, take(broker, callback)))
+    _show(_connect(broker, take(broker, callback), expect))
 
 
-def _take_tokens(broker: Broker, name: str, api: str | None) -> None:
+def _connect(
+    broker: Broker, connection: Connection, expect: str | None, listener: Listener | None = None
+) -> Connected:
+    """Keep the connection, once the person agrees where someone else authorised than before."""
+
+    def confirm(question: str) -> bool:
+        if not terminal.is_attended():
+            return False
+        if listener is not None:
+            listener.conclude(pages.asked(connection.name))
+        return terminal.confirm(question, broker.stop)
+
+    return connect(broker, connection, expect=expect, confirm=confirm)
+
+
+def _take_tokens(broker: Broker, name: str, api: str | None, expect: str | None) -> None:
     """Start a connection from tokens that the person holds."""
     plan = plan_login(broker, name, api, ())
     plan = login_asks.complete(plan, app_id=_told_app_id(broker, plan), needs_address=False)
     seed = given.seed_of(plan.api, login_asks.tokens())
+    if expect is not None and seed.access_token is None:
+        raise ConfigurationError(
+            "a refresh token alone does not tell whose it is until it is used up",
+            next_step="Give the access token too, or leave --expect out.",
+        )
     connection = Connection(
         plan.name,
         plan.api,
@@ -159,7 +193,7 @@ def _take_tokens(broker: Broker, name: str, api: str | None) -> None:
         redirect_uri=plan.redirect_uri,
         advertiser_ids=plan.advertiser_ids,
     )
-    _show(connect(broker, connection))
+    _show(_connect(broker, connection, expect))
 
 
 def _told_app_id(broker: Broker, plan: Plan) -> str | None:
@@ -175,6 +209,7 @@ def _log_in(
     api: str | None,
     scopes: tuple[str, ...],
     port: int | None,
+    expect: str | None,
     *,
     no_browser: bool,
 ) -> None:
@@ -186,41 +221,53 @@ def _log_in(
         needs_address=not APIS[plan.api].loopback_redirect,
     )
     address = choose_address(broker.api(Connection(name, plan.api)), plan.redirect_uri, port)
+    advice = None if APIS[plan.api].loopback_redirect else check_account_holder_address(address.uri)
+    if advice:
+        tell(advice)
+    begun = begin(broker, plan, address)
+    if not plan.scopes and is_account_holder(plan.api):
+        terminal.say(
+            f"Asking for {', '.join(begun.scopes)} alone. For more use --scope; for all that the "
+            "app has, give it the app's authorization link from TikTok's portal."
+        )
+    if not terminal.is_attended():
+        terminal.say(f"Open this address in a browser, and allow the access:\n\n{begun.url}\n")
+        raise AuthorizationRequired(
+            "there is no terminal to wait on; for ten minutes the login can be finished with the "
+            "address on which the browser ends",
+            next_step="Then run, on a terminal or with that address on stdin: "
+            "tiktok-auth login --complete",
+        ).of(name)
+    opens = not no_browser and has_browser(os.environ)
+    listens = address.port is not None and not (port is None and is_elsewhere(os.environ))
     with ExitStack() as stack:
-        begun = begin(broker, plan, address)
-        listener = stack.enter_context(_listener(begun, address)) if address.port else None
-        opened = not no_browser and open_browser(begun.url, os.environ)
-        _explain(begun, opened=opened, listens=listener is not None)
-        if listener is None and not login_asks.has_terminal():
-            raise AuthorizationRequired(
-                "the login waits for ten minutes for the address on which the browser ends",
-                next_step="Then run here, or where the token store is shared: "
-                "tiktok-auth login --complete",
-            ).of(name)
-        pasted = Pasted(sys.stdin.fileno()) if login_asks.has_terminal() else None
-        came = wait_for_callback(begun, listener, pasted, LIFETIME, _say)
+        listener = None
+        if opens or listens:
+            listener = Listener(begun, terminal.say, None if listens else _ANYWHERE)
+            stack.enter_context(listener)
+        opened = opens and listener is not None and open_browser(listener.start_url, os.environ)
+        _explain(begun, listener, opened=opened, listens=listens)
+        pasted = Pasted(sys.stdin.fileno())
+        came = wait_for_callback(begun, listener, pasted, LIFETIME, terminal.say)
         if came is None:
             raise AuthorizationRequired(
                 "nobody answered within ten minutes",
                 next_step="Run: tiktok-auth login {connection}",
             ).of(name)
         callback, by_listener = came
-        _finish(broker, begun, callback, listener if by_listener else None)
+        _finish(broker, begun, callback, listener if by_listener else None, expect)
 
 
-def _listener(begun: Begun, address: CallbackAddress) -> Listener:
-    def stranger() -> None:
-        _say("A callback of another login came and was not used. Still waiting.")
-
-    return Listener(
-        address.port or 0, address.path, lambda callback: callback.belongs_to(begun.state), stranger
-    )
-
-
-def _finish(broker: Broker, begun: Begun, callback: Callback, listener: Listener | None) -> None:
+def _finish(
+    broker: Broker,
+    begun: Begun,
+    callback: Callback,
+    listener: Listener | None,
+    expect: str | None,
+) -> None:
     """Exchange the code, and let the browser's page tell how that went."""
     try:
-        done = connect(broker, take(broker, callback))
+        done = _connect(broker, take(broker, callback), expect, listener)
     except TikTokAuthError as error:
         if listener is not None:
             denied = callback.error == "access_denied"
@@ -232,18 +279,26 @@ def _finish(broker: Broker, begun: Begun, callback: Callback, listener: Listener
     _show(done, begun.scopes)
 
 
-def _explain(begun: Begun, *, opened: bool, listens: bool) -> None:
+def _explain(begun: Begun, listener: Listener | None, *, opened: bool, listens: bool) -> None:
     uri = begun.address.uri
     if opened:
-        _say("The browser shows TikTok's consent page. If it does not, open this address:")
-    else:
-        _say("Open this address in a browser, and allow the access:")
-    click.echo(f"\n{begun.url}\n", err=True)
+        terminal.say("The browser shows TikTok's consent page.")
+    elif listener is not None:
+        terminal.say("Open this address in a browser on this machine, and allow the access:")
+        terminal.say(f"\n{listener.start_url}\n")
     if listens:
-        _say(f"Waiting up to ten minutes for the browser at {uri} (registered for the app?).")
-    if login_asks.has_terminal():
-        otherwise = "If it runs on another machine, paste" if listens else "Then paste"
-        _say(f"{otherwise} the address of the page on which it ends, beginning with {uri}:")
+        terminal.say(
+            f"Waiting up to ten minutes for the browser at {uri} (registered for the app?)."
+        )
+    if listener is not None:
+        terminal.say("In another browser, or on another machine, open this one instead:")
+    else:
+        terminal.say("Open this address in a browser, and allow the access:")
+    terminal.say(f"\n{begun.url}\n")
+    if not listens:
+        terminal.say("It may end on an error page: the address bar has what is needed.")
+    otherwise = "From there paste" if listens else "Then paste"
+    terminal.say(f"{otherwise} the address of the page on which it ends, beginning with {uri}:")
 
 
 def _show(done: Connected, asked: Sequence[str] = ()) -> None:
@@ -256,8 +311,3 @@ def _show(done: Connected, asked: Sequence[str] = ()) -> None:
         click.echo("\n".join([f"  {label:<15} {lines[0]}", *(f"{'':18}{x}" for x in lines[1:])]))
     for warning in summary.warnings(done, asked):
         tell(warning)
-
-
-def _say(line: str) -> None:
-    """Print a line of the conversation, which is not the result."""
-    click.echo(line, err=True)

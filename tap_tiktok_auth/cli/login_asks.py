@@ -6,20 +6,14 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-
 from tap_tiktok_auth import setting_values, settings
+from tap_tiktok_auth.cli import terminal
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.given import LIMIT, check_tokens, read_tokens
 from tap_tiktok_auth.login.plan import is_login_kit
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.login.plan import Plan
-
-
-def has_terminal() -> bool:
-    """Whether a person can be asked."""
-    return sys.stdin.isatty()
 
 
 def complete(plan: Plan, *, app_id: str | None, needs_address: bool) -> Plan:
@@ -53,32 +47,35 @@ def tokens() -> dict[str, str]:
     Raises:
         ConfigurationError: There is none, or it is none.
     """
-    if not has_terminal():
-        return read_tokens(sys.stdin.read(LIMIT + 1))
-    click.echo("The tokens are not shown while you type. Leave out what you do not have.", err=True)
+    if not terminal.is_attended():
+        return read_tokens(_piped())
+    terminal.say("The tokens are not shown while you type. Leave out what you do not have.")
     names = {"access_token": "Access token", "refresh_token": "Refresh token"}
-    typed = {
-        name: click.prompt(label, default="", hide_input=True, show_default=False, err=True)
-        for name, label in names.items()
-    }
-    return check_tokens({name: value.strip() for name, value in typed.items()})
+    return check_tokens(
+        {name: terminal.ask(label, hidden=True, optional=True) for name, label in names.items()}
+    )
 
 
 def address() -> str:
     """Return the callback's address, pasted or piped in."""
-    if has_terminal():
-        return str(click.prompt("Address of the page after the consent", err=True))
-    return sys.stdin.readline(LIMIT)
+    if terminal.is_attended():
+        return terminal.ask("Address of the page after the consent")
+    return _piped().partition("\n")[0]
+
+
+def _piped() -> str:
+    """Return what is piped in."""
+    return "" if sys.stdin is None else sys.stdin.read(LIMIT + 1)
 
 
 def _ask(label: str, setting: str, *, hidden: bool = False) -> str:
-    value = str(click.prompt(label, hide_input=hidden, err=True)).strip()
+    value = terminal.ask(label, hidden=hidden)
     setting_values.validate({setting: value}, settings.PER_CONNECTION)
     return value
 
 
 def _refuse_without_terminal(what: str, plan: Plan) -> None:
-    if not has_terminal():
+    if not terminal.is_attended():
         raise ConfigurationError(
             f"{what} missing for connection {plan.name}",
             next_step="Set TAP_TIKTOK_AUTH_APP_ID, TAP_TIKTOK_AUTH_APP_SECRET and, for the apis "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.connections import Config, Connection
 
 _CHECK = "config"
-#: TikTok's codes have stars and exclamation marks, which its callback quotes. One that has any
-#: of them bare was decoded.
-_URL_QUOTED = re.compile(r"[^*!]*%(?:2A|21)[^*!]*", re.IGNORECASE)
 #: Variables with our prefix that are no settings.
 _OTHER_VARIABLES = frozenset(
     settings.ENV_PREFIX + name for name in ("LOGLEVEL", "LOG_LEVEL", "COPY_KEY", "COPY_TO")
@@ -135,9 +131,13 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
     seed, name = connection.seed, connection.name
     if connection.redirect_uri is not None and connection.api in {"accounts", "creator"}:
         try:
-            check_account_holder_address(connection.redirect_uri)
+            advice = check_account_holder_address(connection.redirect_uri)
         except ConfigurationError as error:
             yield from_error(_CHECK, error.of(name), "warning")
+        else:
+            if advice:
+                step = "Register it with a slash too, or leave it if the login works."
+                yield Finding(_CHECK, "warning", f"connection {name}: {advice}", step)
     if seed is None:
         return
     by_page = is_account_holder(connection.api)
@@ -147,14 +147,6 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
             "warning",
             "TikTok wants the redirect_uri with the auth_code",
             "Set redirect_uri to the address that is registered for the app.",
-            connection=name,
-        )
-    if seed.auth_code and _URL_QUOTED.fullmatch(seed.auth_code):
-        yield Finding(
-            _CHECK,
-            "warning",
-            "the auth_code seems to be URL-encoded still",
-            "Decode it once: %2A is *, %21 is !",
             connection=name,
         )
     if seed.kind == "access_token" and by_page:

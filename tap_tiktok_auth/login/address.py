@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: callback addresses registered.
 DEFAULT_PORT = 8917
 _PATH = "/callback/"
-#: The names under which a browser finds a listener on 127.0.0.1.
+#: The names under which a browser finds a listener on this machine.
 LISTENABLE = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -25,23 +25,28 @@ class CallbackAddress:
     """Where TikTok sends the browser after the consent.
 
     Attributes:
-        uri: The address as TikTok gets it.
-        port: The port to listen on at 127.0.0.1; None if the browser does not come back to this
-            machine, so that its address must be pasted.
+        uri: The redirect URI. TikTok compares it byte for byte, so it is never written anew.
+        port: The port to listen on; None if the browser does not come back to this machine, so
+            that its address must be pasted.
     """
 
     uri: str
     port: int | None
 
     @property
+    def host(self) -> str:
+        """The host of the address, in lower case."""
+        return urlsplit(self.uri).hostname or ""
+
+    @property
     def path(self) -> str:
-        """The path of the address."""
+        """The path that a browser asks for when it is sent there."""
         return urlsplit(self.uri).path or "/"
 
     @property
     def is_loopback(self) -> bool:
         """Whether TikTok takes it for the address of a desktop app."""
-        return is_loopback(urlsplit(self.uri).hostname or "")
+        return is_loopback(self.host)
 
 
 def default_address(api: TokenApi, port: int | None = None) -> CallbackAddress:
@@ -84,15 +89,18 @@ def choose_address(api: TokenApi, registered: str | None, port: int | None) -> C
         return default_address(api, port)
     parts = _split(registered)
     if parts.scheme == "http" and parts.hostname in LISTENABLE:
-        return _on_loopback(parts, port)
+        return _on_loopback(registered, parts, port)
     return CallbackAddress(registered, None) if port is None else default_address(api, port)
 
 
-def check_account_holder_address(uri: str) -> None:
-    """Refuse a callback address that TikTok's page for account holders does not take.
+def check_account_holder_address(uri: str) -> str | None:
+    """Check a callback address against the rules of TikTok's page for account holders.
 
     TikTok docs, TikTok account holder authorization: https, a slash at the end, no query, no
-    fragment, no port, 10 to 512 characters.
+    fragment, no port, 10 to 512 characters. Addresses without the slash are in use all the same.
+
+    Returns:
+        What the person should know about an address that TikTok may take.
 
     Raises:
         ConfigurationError: TikTok would refuse it.
@@ -102,21 +110,27 @@ def check_account_holder_address(uri: str) -> None:
         (parts.scheme != "https", "must begin with https://"),
         (":" in parts.netloc, "must have no port"),
         ("?" in uri or "#" in uri, "must have no query and no fragment"),
-        (not uri.endswith("/"), "must end with a slash"),
         (not 10 <= len(uri) <= 512, "must have 10 to 512 characters"),
     )
     problem = next((text for is_broken, text in broken if is_broken), None)
     if problem is not None:
         raise _wrong(f"{problem}, for TikTok's page for account holders")
+    if uri.endswith("/"):
+        return None
+    return (
+        "setting redirect_uri must end with a slash, by TikTok's rules for account holders; "
+        "without one it works if it is registered exactly so"
+    )
 
 
-def _on_loopback(parts: SplitResult, port: int | None) -> CallbackAddress:
-    port = port or (DEFAULT_PORT if parts.netloc.endswith(":*") else parts.port)
-    if port is None:  # registered without a port, and port 80 is not for ordinary programs
-        return CallbackAddress(parts.geturl(), None)
-    path = parts.path or "/"
-    query = f"?{parts.query}" if parts.query else ""
-    return CallbackAddress(f"http://{parts.hostname}:{port}{path}{query}", port)
+def _on_loopback(registered: str, parts: SplitResult, port: int | None) -> CallbackAddress:
+    host, _, own = parts.netloc.partition(":")
+    port = port or (DEFAULT_PORT if own == "*" else parts.port)
+    if not port:  # registered without a port, and port 80 is not for ordinary programs
+        return CallbackAddress(registered, None)
+    if own == "*" or port != parts.port:
+        registered = registered.replace(parts.netloc, f"{host}:{port}", 1)
+    return CallbackAddress(registered, port)
 
 
 def _split(uri: str) -> SplitResult:

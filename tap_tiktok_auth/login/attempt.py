@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tap_tiktok_auth.apis import api_for
 from tap_tiktok_auth.connections import App, Connection, Seed
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
+from tap_tiktok_auth.login.callback import denial, is_our_state
 from tap_tiktok_auth.records import PendingLogin
 
 if TYPE_CHECKING:
@@ -96,7 +97,16 @@ def take(broker: Broker, callback: Callback) -> Connection:
         AuthorizationRequired: No login waits for it, or the person said no.
         TikTokAuthError: TikTok says no; the error names the connection.
     """
+    if callback.error and not callback.state:
+        raise denial(callback)
     login = broker.store.take_login(callback.state or "", LIFETIME)
+    if login is None and not is_our_state(callback.state):
+        raise AuthorizationRequired(
+            "no login waits for that address: a link that is not ours led to it, such as the app's "
+            "own in TikTok's portal",
+            next_step="Run tiktok-auth login NAME and open the address that it shows, or set the "
+            "code in it, decoded once, as the setting auth_code.",
+        )
     if login is None:
         raise AuthorizationRequired(
             "no login waits for that address here: it was begun more than ten minutes ago, is "

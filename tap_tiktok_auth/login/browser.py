@@ -26,6 +26,11 @@ def has_browser(environ: Mapping[str, str], platform: str = sys.platform) -> boo
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
+def is_elsewhere(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Whether the person's browser is most likely on another machine: ssh without a window."""
+    return "SSH_CONNECTION" in environ and not has_browser(environ, platform)
+
+
 def open_browser(url: str, environ: Mapping[str, str]) -> bool:
     """Open *url* in the person's browser; False if there is none or it does not start."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
@@ -17,13 +17,28 @@ from tap_tiktok_auth.redaction import clean, clean_id
 
 _CODE = re.compile(r"[!-~]{1,2048}")
 _AGAIN = "Run: tiktok-auth login {connection}"
+_WHO = (
+    "If nobody denied it, that account may not authorise this app: ad accounts take the role "
+    "Operator or Admin, an app in its sandbox its target users. To try again: "
+    "tiktok-auth login {connection}"
+)
+_OTHER = "Log in with an account that may authorise the app: tiktok-auth login {connection}"
+#: The paths of TikTok's consent pages.
+PAGE_PATHS = ("/portal/auth", "/v2/auth/authorize", "/marketing_api/auth")
+_FOREIGN = (
+    "Its answer belongs to no login of ours. Run tiktok-auth login NAME, and open the address that "
+    "it shows; the link may follow --scope, for all scopes of the app. Or set the answer's code, "
+    "decoded once, as the setting auth_code, where it works once too."
+)
+#: What a state of ours looks like.
+_STATE = re.compile(r"[\w-]{43}", re.ASCII)
 #: TikTok's names for what went wrong on the consent page, and what they mean to a person.
 #: (TikTok docs, OAuth error handling.)
 _DENIALS: dict[str, tuple[type[TikTokAuthError], str, str]] = {
     "access_denied": (
         AuthorizationRequired,
         "the access was denied in the browser, nothing has changed",
-        f"To try again: {_AGAIN.removeprefix('Run: ')}",
+        _WHO,
     ),
     "invalid_scope": (
         ConfigurationError,
@@ -33,7 +48,10 @@ _DENIALS: dict[str, tuple[type[TikTokAuthError], str, str]] = {
     "unauthorized_client": (
         ConfigurationError,
         "TikTok does not let this app ask for access",
-        "Check the app id, and whether TikTok has approved the app.",
+        (
+            "Check the app id, whether TikTok has approved the app, and, while it is in its "
+            "sandbox, whether the account is one of its target users."
+        ),
     ),
     "server_error": (TryAgainLater, "TikTok's consent page failed", _AGAIN),
     "temporarily_unavailable": (TryAgainLater, "TikTok's consent page is not available", _AGAIN),
@@ -64,8 +82,8 @@ class Callback:
 
     @property
     def is_answer(self) -> bool:
-        """Whether it says yes or no to a login."""
-        return bool(self.state and (self.auth_code or self.code or self.error))
+        """Whether it says yes or no to a login. A no may come without the state."""
+        return bool(self.error or (self.state and (self.auth_code or self.code)))
 
     def belongs_to(self, state: str) -> bool:
         """Whether it answers the login of that *state*; takes the same time for each wrong one."""
@@ -93,10 +111,10 @@ def denial(callback: Callback) -> TikTokAuthError:
     """Return what TikTok's refusal on the consent page means."""
     name = clean_id(callback.error)
     kind, cause, next_step = _DENIALS.get(
-        name or "", (AuthorizationRequired, "TikTok's consent page ended with an error", _AGAIN)
+        name or "", (AuthorizationRequired, "TikTok's consent page ended with an error", _OTHER)
     )
     said = clean(callback.description, limit=160).strip().rstrip(".")
-    if said and name != "access_denied":
+    if said:
         cause = f'{cause}: "{said}"'
     return kind(cause, next_step=next_step, code=None if name == "access_denied" else name)
 
@@ -135,23 +153,40 @@ def read_address(text: str, redirect_uri: str | None = None) -> Callback:
         )
     try:
         parts = urlsplit(address)
-        host = (parts.hostname, parts.port)
         wanted = urlsplit(redirect_uri) if redirect_uri else parts
+        elsewhere = _origin(parts) != _origin(wanted)
     except ValueError:
         raise NotTheCallbackError("That address is damaged. Copy it once more.") from None
-    if parts.path.startswith(("/portal/auth", "/v2/auth/authorize")):
+    if parts.path.startswith(PAGE_PATHS):
+        ours = is_our_state(parse_qs(parts.query).get("state", [""])[0])
         raise NotTheCallbackError(
             "That is the address of the consent page itself. Allow the access there first, then "
             "copy the address of the page that follows."
+            if ours
+            else f"That is the consent page itself, by the link of TikTok's portal. {_FOREIGN}"
         )
-    if host != (wanted.hostname, wanted.port):
+    if elsewhere:
         raise NotTheCallbackError(
             f"That is the address of another page. The one to copy begins with {redirect_uri}"
         )
     callback = read_query(parts.query)
-    if callback.is_answer:
-        return callback
-    missing = "no state" if callback.auth_code or callback.code or callback.error else "no code"
-    raise NotTheCallbackError(
-        f"That address carries {missing}. Copy the whole address, right after the consent."
-    )
+    if not (callback.is_answer or callback.auth_code or callback.code):
+        raise NotTheCallbackError(
+            "That address carries no code. Copy the whole address, right after the consent."
+        )
+    if not callback.state and not callback.error:
+        raise NotTheCallbackError(
+            "That address carries no state. If it is whole, a link that is not ours led there: "
+            f"that of TikTok's portal, for example. {_FOREIGN}"
+        )
+    return callback
+
+
+def is_our_state(state: str | None) -> bool:
+    """Whether a login of ours may have sent that state; the portal's links have a fixed text."""
+    return _STATE.fullmatch(state or "") is not None
+
+
+def _origin(parts: SplitResult) -> tuple[str | None, int | None]:
+    # Browsers leave a scheme's own port out.
+    return parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import checks
-from tap_tiktok_auth.errors import TikTokAuthError
+from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_tiktok_auth.apis.base import Account, Identity
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.checks import Report
     from tap_tiktok_auth.connections import Connection
     from tap_tiktok_auth.records import Record, SeenAdvertiser
     from tap_tiktok_auth.store import Store
+    from tap_tiktok_auth.tokens import Grant
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who authorised, as far as TikTok tells.
+
+    Attributes:
+        api: The token system.
+        app_id: The app that was allowed.
+        subjects: The ids of the accounts; TikTok gives each app its own of the same account.
+        advertisers: The ids of the ad accounts.
+    """
+
+    api: str
+    app_id: str
+    subjects: frozenset[str]
+    advertisers: frozenset[str]
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """All the ids."""
+        return self.subjects | self.advertisers
+
+    def __str__(self) -> str:
+        """Return it for a person."""
+        named, more = sorted(self.ids)[:3], len(self.ids) - 3
+        rest = f" and {more} more" if more > 0 else ""
+        return (
+            f"account {', '.join(named)}{rest}" if named else "an account that TikTok does not name"
+        )
 
 
 @dataclass(frozen=True)
@@ -28,6 +62,25 @@ class Standing:
 
     record: Record | None
     advertisers: tuple[SeenAdvertiser, ...] = ()
+
+    def differs_from(self, came: Party) -> str | None:
+        """Say by what one can tell that another person or company has authorised since.
+
+        Ids of accounts are compared within one app alone.
+
+        Returns:
+            The difference, or None if there is none or nothing to compare.
+        """
+        old = self.record
+        if old is None or old.api != came.api:
+            return None
+        new = came.subjects if old.app_id == came.app_id else frozenset()
+        if old.subject_id and new and old.subject_id not in new:
+            return f"account {old.subject_id} then, {', '.join(sorted(new))} now"
+        before = {seen.advertiser_id for seen in self.advertisers}
+        if before and came.advertisers and not before & came.advertisers:
+            return "none of the ad accounts is among those it had"
+        return None
 
 
 @dataclass(frozen=True)
@@ -51,19 +104,54 @@ class Connected:
     now: float
 
 
-def connect(broker: Broker, connection: Connection) -> Connected:
+def connect(
+    broker: Broker,
+    connection: Connection,
+    *,
+    expect: str | None = None,
+    confirm: Callable[[str], bool] | None = None,
+) -> Connected:
     """Start a new chain from the connection's seed and ask TikTok who it speaks for.
 
     A failure leaves an existing connection as it was. Once the token is stored nothing fails any
     more: what TikTok does not tell is left out.
 
+    Args:
+        broker: The broker.
+        connection: The connection, with the seed.
+        expect: The account or ad account that must have authorised.
+        confirm: Asks the person, before anything is stored, whether somebody else than before may
+            have the connection; None if nobody can be asked.
+
     Raises:
-        TikTokAuthError: TikTok refuses the seed, or the store fails.
+        TikTokAuthError: TikTok refuses the seed, someone else authorised, or the store fails.
     """
     name = connection.name
     before = standing(broker.store, name)
     told: dict[str, Identity] = {}
-    broker.start(connection, remember=broker.config.connection(name), told=told.__setitem__)
+
+    def approve(grant: Grant) -> None:
+        """Look at who authorised."""
+        seed = connection.seed
+        # A refresh token that was used up to find that out would be lost.
+        used_up = (
+            seed is not None and seed.refresh_token and grant.access_token != seed.access_token
+        )
+        if expect is None and (before.record is None or used_up):
+            return
+        came = _who(broker, connection, grant, told)
+        if expect is not None:
+            if expect not in came.ids:
+                raise _not_kept(f"{came} authorised, and not the one that --expect names")
+            return
+        other = before.differs_from(came)
+        if other and not (
+            confirm and confirm(f"{name} would belong to someone else: {other}. Go on?")
+        ):
+            raise _not_kept(f"someone else authorised than before: {other}")
+
+    remember = broker.config.connection(name)
+    broker.start(connection, remember=remember, approve=approve, told=told.__setitem__)
     report = checks.check(broker, broker.connection(name), told=told)
     return Connected(
         name,
@@ -75,10 +163,32 @@ def connect(broker: Broker, connection: Connection) -> Connected:
     )
 
 
+def _not_kept(cause: str) -> AuthorizationRequired:
+    return AuthorizationRequired(
+        f"{cause}; the connection is as it was, and the new token was kept nowhere",
+        next_step="Log in as the right account, give that one a NAME of its own, or allow it with "
+        "--expect and its id.",
+    )
+
+
 def standing(store: Store, name: str) -> Standing:
     """Return what the store has of a connection now."""
     granted = (seen for seen in store.advertisers(name) if seen.lost_at is None)
     return Standing(store.read(name), tuple(granted))
+
+
+def _who(broker: Broker, connection: Connection, grant: Grant, told: dict[str, Identity]) -> Party:
+    """Return who authorised, as far as TikTok tells; what it has to be asked is put into *told*."""
+    subjects, advertisers = {grant.subject_id}, set(grant.advertiser_ids)
+    if grant.subject_id is None:
+        api, token = broker.api(connection), grant.access_token
+        with suppress(TikTokAuthError):
+            if token not in told:
+                told[token] = broker.client.fetch(api.verify(connection, token), api.read_identity)
+            subjects = {told[token].subject_id, *told[token].account_ids}
+            advertisers |= {advertiser_id for advertiser_id, _ in told[token].advertisers or ()}
+    app_id = connection.app.app_id if connection.app else ""
+    return Party(connection.api, app_id, frozenset(filter(None, subjects)), frozenset(advertisers))
 
 
 def _account(broker: Broker, report: Report) -> Account | None:

@@ -1,25 +1,36 @@
-"""Listening on 127.0.0.1 for the browser that comes back from the consent page.
+"""Listening on this machine for the browser that comes back from the consent page.
 
-One path, GET alone, no log of requests. The code leaves the address bar at once: the callback is
-answered with a redirect to the same path without it.
+One path, GET alone, no log of requests. The browser begins at the start page: it is opened by one
+browser only, gives it a cookie, and leads on to TikTok's consent page, whose address with the state
+in it thus stands on no command line. A code is taken from the browser with the cookie alone. It
+leaves the address bar at once: the callback is answered with a redirect to the path without it.
 """
 
 from __future__ import annotations
 
+import errno
+import hmac
+import io
+import os
+import secrets
+import socket
 import threading
-from contextlib import suppress
-from dataclasses import dataclass
+import time
+from collections import deque
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote
 
-from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError
 from tap_tiktok_auth.login import pages
 from tap_tiktok_auth.login.address import LISTENABLE
-from tap_tiktok_auth.login.callback import Callback, NotTheCallbackError, read_query
+from tap_tiktok_auth.login.callback import Callback, NotTheCallbackError, denial, read_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +38,17 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from tap_tiktok_auth.login.address import CallbackAddress
+    from tap_tiktok_auth.login.attempt import Begun
+
 #: Seconds that the browser waits for the end of the login before it is told to look elsewhere.
 _PAGE_PATIENCE = 45.0
 #: Seconds that the end of the login waits for the browser to fetch its page.
 _CLOSE_PATIENCE = 3.0
-#: Seconds after which a browser that opens a connection and says nothing is dropped.
-_IDLE = 10.0
+#: Seconds within which a whole request must have come, and how long it may be.
+_REQUEST_SECONDS, _REQUEST_BYTES = 10.0, 16_384
+#: How many requests are read at a time; one more ends the oldest of them.
+_MOST_READ = 16
 _OUTCOME, _OTHER = "outcome", "other-login"
 
 
@@ -40,10 +56,9 @@ class Listener:
     """Waits for the answer to one login; use it as a context manager.
 
     Args:
-        port: The port at 127.0.0.1; 0 takes a free one.
-        path: The only path that is served.
-        belongs: Whether a callback answers this login.
-        on_stranger: Called, in another thread, for a callback that answers another login.
+        begun: The login.
+        tell: Called, in another thread, with what the person should know.
+        address: Where to listen, if that is not the login's callback address; port 0 is any.
 
     Raises:
         ConfigurationError: The port is taken or not allowed.
@@ -51,33 +66,31 @@ class Listener:
 
     def __init__(
         self,
-        port: int,
-        path: str,
-        belongs: Callable[[Callback], bool],
-        on_stranger: Callable[[], None] = lambda: None,
+        begun: Begun,
+        tell: Callable[[str], None] = lambda _: None,
+        address: CallbackAddress | None = None,
     ) -> None:
-        self._arrived: SimpleQueue[Callback] = SimpleQueue()
-        self._desk = _Desk(path, belongs, on_stranger, self._arrived)
-        try:
-            self._server = _Server(("127.0.0.1", port), self._desk)
-        except OSError as error:
-            why = error.strerror or type(error).__name__
-            raise ConfigurationError(
-                f"cannot listen on port {port} of this machine: {why}",
-                next_step="End what uses the port, or choose another one with --port, which must "
-                "be registered for the app too.",
-            ) from None
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
+        self.begun = begun
+        self.tell = tell
+        self.address = address or begun.address
+        self.ticket, self.cookie = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        self.outcome: bytes | None = None
+        self.ended, self.redirected, self.shown = (threading.Event() for _ in range(3))
+        self._arrived: SimpleQueue[Callback | AuthorizationRequired] = SimpleQueue()
+        self.reading: deque[socket.socket] = deque()
+        self._once = threading.Lock()
+        self._started = self._answered = False
+        self._servers = _listen(self)
+        self.port = int(self._servers[0].server_address[1])
 
     @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self._server.server_address[1])
+    def start_url(self) -> str:
+        """The address of the start page."""
+        return f"http://{self.address.host}:{self.port}{self.address.path}?start={self.ticket}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(
@@ -86,53 +99,81 @@ class Listener:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._desk.redirected.is_set() and self._desk.outcome is not None:
-            self._desk.shown.wait(_CLOSE_PATIENCE)
-        self._server.shutdown()
-        self._server.server_close()
+        if self.redirected.is_set() and self.outcome is not None:
+            self.shown.wait(_CLOSE_PATIENCE)
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
 
     def take(self) -> Callback | None:
-        """Return the answer to the login if it has come."""
+        """Return the answer to the login if it has come.
+
+        Raises:
+            AuthorizationRequired: Two browsers came for the login.
+        """
         with suppress(Empty):
-            return self._arrived.get_nowait()
+            answer = self._arrived.get_nowait()
+            if isinstance(answer, AuthorizationRequired):
+                raise answer
+            return answer
         return None
 
     def conclude(self, page: bytes) -> None:
         """Show this page to the browser, which waits for it."""
-        self._desk.outcome = page
-        self._desk.ended.set()
+        self.outcome = page
+        self.ended.set()
 
+    def start(self) -> bool:
+        """Open the start page; whether it is for the first time.
 
-class _Desk:
-    """What the listener's requests share."""
+        The second browser may be that of another user who saw the address, and so may the first:
+        the login is given up.
+        """
+        with self._once:
+            first, self._started = not self._started, True
+        if not first:
+            self._arrived.put(
+                AuthorizationRequired(
+                    "the login's page was opened by two browsers, one of which may be somebody "
+                    "else's, so nothing was taken from either",
+                    next_step="Run again: tiktok-auth login {connection}",
+                ).of(self.begun.name)
+            )
+        return first
 
-    def __init__(
-        self,
-        path: str,
-        belongs: Callable[[Callback], bool],
-        on_stranger: Callable[[], None],
-        arrived: SimpleQueue[Callback],
-    ) -> None:
-        self.path = path
-        self.belongs = belongs
-        self.on_stranger = on_stranger
-        self.arrived = arrived
-        self.outcome: bytes | None = None
-        self.ended = threading.Event()
-        self.redirected = threading.Event()
-        self.shown = threading.Event()
-        self._lock = threading.Lock()
-        self._answered = False
-
-    def accept(self, callback: Callback) -> bool:
-        """Take the answer to the login, once; whether it was one."""
-        if not callback.is_answer or not self.belongs(callback):
-            return False
-        with self._lock:
+    def accept(self, callback: Callback) -> None:
+        """Take the answer to the login, once."""
+        with self._once:
             if not self._answered:
                 self._answered = True
-                self.arrived.put(callback)
-        return True
+                self._arrived.put(replace(callback, state=self.begun.state))
+
+
+def _listen(listener: Listener) -> list[_Server]:
+    """Return servers on each address that a browser may look for the host of the callback at.
+
+    Who has the other half of `localhost` would get the code from half of the browsers.
+    """
+    servers: list[_Server] = []
+    hosts = ("127.0.0.1", "::1") if listener.address.host == "localhost" else ("127.0.0.1",)
+    port = listener.address.port or 0
+    with ExitStack() as stack:
+        for host in hosts:
+            try:
+                servers.append(_Server((host, port), listener))
+            except OSError as error:
+                if servers and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+                    break  # a machine without IPv6
+                why = error.strerror or type(error).__name__
+                raise ConfigurationError(
+                    f"cannot listen on port {port} of this machine: {why}",
+                    next_step="End what uses the port, or choose another one with --port, which "
+                    "must be registered for the app too.",
+                ) from None
+            stack.callback(servers[-1].server_close)
+            port = int(servers[0].server_address[1])
+        stack.pop_all()
+    return servers
 
 
 class _Server(ThreadingTCPServer):
@@ -140,84 +181,169 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
     # The port of a login that has just ended can be taken again at once.
     allow_reuse_address = True
+    request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], desk: _Desk) -> None:
-        self.desk = desk
+    def __init__(self, address: tuple[str, int], listener: Listener) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.listener = listener
+        self._stranger_told = False
         super().__init__(address, _Handler)
+
+    def verify_request(self, request: object, client_address: object) -> bool:
+        """Turn other users of this machine away."""
+        assert isinstance(client_address, tuple)  # noqa: S101  (so it is for TCP)
+        stranger = _other_user(client_address[1], self.listener.port)
+        if stranger is not None and not self._stranger_told:
+            self._stranger_told = True
+            self.listener.tell(
+                f"Another user of this machine, with the id {stranger}, came for this login and "
+                "was turned away."
+            )
+        if stranger is None and isinstance(request, socket.socket):
+            self.listener.reading.append(request)
+            if len(self.listener.reading) > _MOST_READ:
+                with suppress(OSError):
+                    self.listener.reading.popleft().shutdown(socket.SHUT_RD)
+        return stranger is None
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing when a browser hangs up."""
 
 
-@dataclass(frozen=True)
-class _Reply:
-    status: HTTPStatus
-    body: bytes = b""
-    location: str | None = None
+def _other_user(port: int, ours: int) -> int | None:
+    """Return the user at *port* of a connection to *ours*, if it is neither we nor root.
+
+    Linux alone tells; elsewhere there is always None.
+    """
+    me, users = getattr(os, "geteuid", lambda: 0)(), set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6") if me else ():
+        with suppress(OSError):
+            for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                if fields[1].endswith(f":{port:04X}") and fields[2].endswith(f":{ours:04X}"):
+                    users.add(int(fields[7]))
+    return next(iter(users - {me, 0}), None)
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _IDLE
     server_version = "tiktok-auth"
     sys_version = ""
 
+    def setup(self) -> None:
+        """Read the whole request before anything is made of it."""
+        super().setup()
+        request, ends = b"", time.monotonic() + _REQUEST_SECONDS
+        with suppress(OSError):
+            while b"\r\n\r\n" not in request and len(request) < _REQUEST_BYTES:
+                self.connection.settimeout(max(ends - time.monotonic(), 0.001))
+                piece = self.connection.recv(4096)
+                if not piece:
+                    break
+                request += piece
+        with suppress(ValueError):
+            self.server.listener.reading.remove(self.connection)
+        self.rfile = io.BytesIO(request)
+
     def do_GET(self) -> None:
         """Answer a request."""
-        reply = self._answer()
-        self._send(reply)
-        if reply.body and reply.body is self.server.desk.outcome:
-            self.server.desk.shown.set()
+        listener = self.server.listener
+        path, _, query = self.path.partition("?")
+        fields = parse_qs(query)
+        if not self._is_for_us() or _plain(path) != _plain(listener.address.path):
+            self._send(HTTPStatus.NOT_FOUND, pages.nothing_here())
+        elif "start" in fields and hmac.compare_digest(
+            *_bytes(fields["start"][0], listener.ticket)
+        ):
+            self._start()
+        elif fields.get("page") == [_OTHER]:
+            self._send(HTTPStatus.BAD_REQUEST, pages.wrong_state())
+        elif fields.get("page") == [_OUTCOME] and self._is_known():
+            listener.ended.wait(_PAGE_PATIENCE)
+            self._send(HTTPStatus.OK, listener.outcome or pages.unfinished())
+            if listener.outcome is not None:
+                listener.shown.set()
+        else:
+            self._call_back(path, query)
 
-    def _answer(self) -> _Reply:
-        desk = self.server.desk
-        parts = urlsplit(self.path)
-        if not self._is_for_us() or parts.path != desk.path:
-            return _Reply(HTTPStatus.NOT_FOUND, pages.nothing_here())
-        page = parse_qs(parts.query).get("page")
-        if page == [_OUTCOME]:
-            desk.ended.wait(_PAGE_PATIENCE)
-            return _Reply(HTTPStatus.OK, desk.outcome or pages.unfinished())
-        if page == [_OTHER]:
-            return _Reply(HTTPStatus.BAD_REQUEST, pages.wrong_state())
+    def _start(self) -> None:
+        listener = self.server.listener
+        if not self._is_known() and not listener.start():
+            self._send(HTTPStatus.GONE, pages.opened_already())
+            return
+        cookie = f"{self._cookie_name()}={listener.cookie}; HttpOnly; SameSite=Lax"
+        self._send(HTTPStatus.SEE_OTHER, location=listener.begun.url, cookie=cookie)
+
+    def _call_back(self, path: str, query: str) -> None:
+        listener = self.server.listener
         try:
-            callback = read_query(parts.query)
+            callback = read_query(query)
         except NotTheCallbackError:
             callback = Callback()
-        if desk.accept(callback):
-            desk.redirected.set()
-            return _Reply(HTTPStatus.SEE_OTHER, location=f"{desk.path}?page={_OUTCOME}")
-        if callback.is_answer:
-            desk.on_stranger()
-            return _Reply(HTTPStatus.SEE_OTHER, location=f"{desk.path}?page={_OTHER}")
-        return _Reply(HTTPStatus.NOT_FOUND, pages.nothing_here())
+        if not callback.is_answer:
+            self._send(HTTPStatus.NOT_FOUND, pages.nothing_here())
+        elif callback.state and not callback.belongs_to(listener.begun.state):
+            listener.tell("A callback of another login came and was not used. Still waiting.")
+            self._send(HTTPStatus.SEE_OTHER, location=f"{path}?page={_OTHER}")
+        elif self._is_known():
+            listener.accept(callback)
+            listener.redirected.set()
+            self._send(HTTPStatus.SEE_OTHER, location=f"{path}?page={_OUTCOME}")
+        elif callback.error:  # to end a login takes no cookie: a refusal gives nothing away
+            listener.accept(callback)
+            self._send(HTTPStatus.OK, pages.failed(listener.begun.name, denial(callback).cause))
+        else:
+            self._send(HTTPStatus.FORBIDDEN, pages.not_started_here())
 
     def _is_for_us(self) -> bool:
-        """Whether the browser was led here under this machine's own name.
+        """Whether a browser was led here, as a page of its own, under this machine's own name.
 
-        Another name that points to 127.0.0.1 is a foreign page's way to talk to this machine.
+        Another name that points to this machine is a foreign page's way to talk to it, and so are
+        images and frames.
         """
-        hosts = self.headers.get_all("Host", [])
-        names = {f"{name}:{self.server.server_address[1]}" for name in LISTENABLE}
-        return len(hosts) == 1 and hosts[0].lower() in names
+        hosts, port = self.headers.get_all("Host", []), self.server.listener.port
+        names = {f"{name}:{port}" for name in LISTENABLE} | (LISTENABLE if port == 80 else set())
+        is_page = self.headers.get("Sec-Fetch-Dest", "document") == "document"
+        return len(hosts) == 1 and hosts[0].lower() in names and is_page
 
-    def _send(self, reply: _Reply) -> None:
-        self.send_response(reply.status)
-        for name, value in pages.HEADERS.items():
-            self.send_header(name, value)
-        if reply.location is not None:
-            self.send_header("Location", reply.location)
-        self.send_header("Content-Length", str(len(reply.body)))
+    def _is_known(self) -> bool:
+        """Whether it is the browser that opened the start page."""
+        pairs = ";".join(self.headers.get_all("Cookie", [])).split(";")
+        ours = f"{self._cookie_name()}={self.server.listener.cookie}"
+        return any(hmac.compare_digest(*_bytes(pair.strip(), ours)) for pair in pairs)
+
+    def _cookie_name(self) -> str:
+        # Browsers do not tell the ports of a host apart when they choose cookies.
+        return f"tiktok-auth-{self.server.listener.port}"
+
+    def _send(
+        self, status: int, body: bytes = b"", *, location: str = "", cookie: str = ""
+    ) -> None:
+        self.send_response(status)
+        more = {"Location": location, "Set-Cookie": cookie}
+        for name, value in (*pages.HEADERS.items(), *more.items()):
+            if value:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(reply.body)
+        self.wfile.write(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what is no GET request, without repeating any of it."""
         del message, explain
         self.close_connection = True
         with suppress(OSError):
-            self._send(_Reply(HTTPStatus(code), pages.nothing_here()))
+            self._send(HTTPStatus(code), pages.nothing_here())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base's name)
         """Log nothing: a request's address holds the code."""
+
+
+def _plain(path: str) -> str:
+    """Return a path without the escapes that a browser may add; http.server joins first slashes."""
+    return "/" + unquote(path).lstrip("/")
+
+
+def _bytes(*texts: str) -> list[bytes]:
+    return [text.encode("utf-8", "surrogateescape") for text in texts]

@@ -63,6 +63,15 @@ def connected(name: str, facts: Iterable[tuple[str, str]]) -> bytes:
     )
 
 
+def asked(name: str) -> bytes:
+    """Return the page for a login that waits for an answer in the terminal."""
+    return _page(
+        "One question left",
+        f"<p>You are not the account that <strong>{escape(name)}</strong> belonged to before. "
+        "The terminal asks whether to keep the login.</p>",
+    )
+
+
 def denied(name: str) -> bytes:
     """Return the page for a person who said no."""
     return _page(
@@ -88,6 +97,26 @@ def wrong_state() -> bytes:
         "<p>The page that you come from was not opened by the login that is waiting on this "
         "machine, so it was not used. Nothing has changed.</p>"
         "<p>The login still waits: open the address that the terminal shows.</p>",
+    )
+
+
+def opened_already() -> bytes:
+    """Return the page for the second browser that opens the start page."""
+    return _page(
+        "Opened already",
+        "<p>Another browser has opened this login before. If that was not you, it was somebody "
+        "else on this machine: the login is over, and nothing has changed.</p>"
+        "<p>The terminal says more.</p>",
+    )
+
+
+def not_started_here() -> bytes:
+    """Return the page for a callback to a browser that has not opened the start page."""
+    return _page(
+        "Not opened here",
+        "<p>This browser did not open the login's start page, so its answer was not taken.</p>"
+        "<p>If it was you who allowed the access: copy the address of this page from the address "
+        "bar, and paste it into the terminal.</p>",
     )
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 from tap_tiktok_auth.configuration import check_name
 from tap_tiktok_auth.connections import App
 from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.login.callback import PAGE_PATHS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.connections import Connection
     from tap_tiktok_auth.records import Record
@@ -44,7 +48,7 @@ class Plan:
         return replace(self, app=App(app_id, secret))
 
 
-def plan_login(broker: Broker, name: str, api: str | None, scopes: tuple[str, ...]) -> Plan:
+def plan_login(broker: Broker, name: str, api: str | None, given: Iterable[str]) -> Plan:
     """Gather what is known of a login.
 
     The app comes from the settings, the connection's own before the top level's, else from the
@@ -54,12 +58,13 @@ def plan_login(broker: Broker, name: str, api: str | None, scopes: tuple[str, ..
         broker: For its config and store.
         name: The connection.
         api: The token system that the person wants.
-        scopes: The scopes that the person wants.
+        given: The scopes that the person wants, or the app's link from TikTok's portal.
 
     Raises:
         ConfigurationError: The wish contradicts what the connection is.
     """
     check_name(name)
+    scopes, link = read_scopes(given)
     defaults, configured = broker.config.defaults, broker.config.connection(name)
     record = broker.store.read(name)
     if record is not None and record.token is None:
@@ -76,8 +81,13 @@ def plan_login(broker: Broker, name: str, api: str | None, scopes: tuple[str, ..
         (configured.redirect_uri if configured else None)
         or (defaults.redirect_uri if lends else None)
         or (record.redirect_uri if record else None)
+        or link.get("redirect_uri")
     )
-    if not scopes and record is not None and is_account_holder(api):
+    if link and app and app.app_id not in {link.get("client_key"), link.get("app_id")}:
+        raise ConfigurationError(
+            "the link after --scope is that of another app", next_step="Copy it from the same app."
+        )
+    if not (scopes or link) and record is not None and is_account_holder(api):
         scopes = record.scopes or ()
     check_scopes(api, scopes)
     return Plan(
@@ -113,6 +123,36 @@ def check_scopes(api: str, scopes: tuple[str, ...]) -> None:
         raise ConfigurationError(
             f"a scope is not one of api {api}", next_step=f"Write it like --scope {example}"
         )
+
+
+def read_scopes(given: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return scopes, and the rest of the app's own link from TikTok's portal if one is given.
+
+    Args:
+        given: Scopes, several of them with commas between, or such a link, which asks for all
+            scopes of the app.
+
+    Raises:
+        ConfigurationError: An address is no such link.
+    """
+    scopes: list[str] = []
+    link: dict[str, str] = {}
+    for text in given:
+        if "://" not in text:
+            scopes += [part for part in text.split(",") if part] or [text]
+            continue
+        try:
+            parts = urlsplit(text.strip())
+        except ValueError:
+            parts = urlsplit("")
+        if not parts.path.startswith(PAGE_PATHS):
+            raise ConfigurationError(
+                "the address after --scope is not the app's link from TikTok's portal",
+                next_step="Copy the authorization URL of the app, or name the scopes.",
+            )
+        link = dict(parse_qsl(parts.query))
+        scopes += re.findall(r'[^][\s",]+', link.get("scope", ""))
+    return tuple(dict.fromkeys(scopes)), link
 
 
 def _told_api(configured: Connection | None, record: Record | None) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.apis.marketing import SCOPE_NAMES
 from tap_tiktok_auth.lifecycle import as_date, as_time
+from tap_tiktok_auth.login.connected import Party
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,7 @@ def facts(done: Connected) -> list[tuple[str, str]]:
     if record is not None and record.api == "marketing":
         lines.append(("Ad accounts", _advertisers(done.after.advertisers)))
     if record is not None and record.scopes:
-        lines.append(("Scopes", ", ".join(record.scopes)))
+        lines.append(("Scopes", ", ".join(_scope(scope) for scope in _in_order(record.scopes))))
     if record is not None and record.token is not None:
         lines += _times(record.token)
     return lines
@@ -67,26 +69,13 @@ def warnings(done: Connected, asked: Sequence[str] = ()) -> list[str]:
 
 
 def is_someone_else(done: Connected) -> str | None:
-    """Say by what one can tell that another person or company authorised than before.
-
-    TikTok gives each app its own ids of the same account, so ids of accounts are compared within
-    one app alone.
-
-    Returns:
-        The difference, or None if there is none or nothing to compare.
-    """
-    old, new = done.before.record, done.after.record
-    if old is None or new is None or old.api != new.api:
+    """Say by what one can tell that someone else authorised than before; None if nothing tells."""
+    new = done.after.record
+    if new is None:
         return None
-    same_app = old.app_id == new.app_id
-    known = {new.subject_id, *done.report.account_ids} - {None}
-    if same_app and old.subject_id and known and old.subject_id not in known:
-        return f"account {old.subject_id} then, {new.subject_id} now"
-    before = {seen.advertiser_id for seen in done.before.advertisers}
-    after = {seen.advertiser_id for seen in done.after.advertisers}
-    if before and after and not before & after:
-        return "none of the ad accounts is among those it had"
-    return None
+    subjects = frozenset(filter(None, (new.subject_id, *done.report.account_ids)))
+    advertisers = frozenset(seen.advertiser_id for seen in done.after.advertisers)
+    return done.before.differs_from(Party(new.api, new.app_id, subjects, advertisers))
 
 
 def _advertisers(granted: Sequence[SeenAdvertiser]) -> str:
@@ -94,6 +83,15 @@ def _advertisers(granted: Sequence[SeenAdvertiser]) -> str:
     more = len(named) - _MOST_NAMED
     rest = [f"and {more} more"] if more > 0 else []
     return "\n".join([*named[:_MOST_NAMED], *rest]) or "none"
+
+
+def _in_order(scopes: Sequence[str]) -> list[str]:
+    """Return scopes sorted, numbers as numbers."""
+    return sorted(scopes, key=lambda scope: (int(scope) if scope.isdecimal() else -1, scope))
+
+
+def _scope(scope: str) -> str:
+    return f"{SCOPE_NAMES[scope]} ({scope})" if scope in SCOPE_NAMES else scope
 
 
 def _times(token: Token) -> list[tuple[str, str]]:

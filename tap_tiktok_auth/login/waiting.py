@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.login.callback import Callback, NotTheCallbackError, read_address
@@ -29,16 +30,16 @@ class Pasted:
     def __init__(self, handle: int) -> None:
         self._handle = handle
         self._rest = b""
-        self._open = True
+        self.ended = False
 
     def line(self, seconds: float) -> str | None:
         """Return the next line if one comes within *seconds*."""
-        if not self._open:
+        if self.ended:
             time.sleep(seconds)
             return None
         if b"\n" not in self._rest and select.select([self._handle], [], [], seconds)[0]:
             piece = os.read(self._handle, 65_536)
-            self._open = bool(piece)
+            self.ended = not piece
             self._rest += piece
         line, newline, rest = self._rest.partition(b"\n")
         if not newline:
@@ -86,9 +87,12 @@ def wait_for_callback(
 
 def _read(line: str, begun: Begun) -> Callback:
     callback = read_address(line, begun.address.uri)
+    if callback.error and not callback.state:
+        callback = replace(callback, state=begun.state)
     if not callback.belongs_to(begun.state):
         raise NotTheCallbackError(
             "That address belongs to another login, an older one perhaps. Allow the access on the "
-            "page that was opened last, then copy the address of the page that follows."
+            "page whose address is shown above (the app's own link in TikTok's portal belongs to "
+            "no login), then copy the address of the page that follows."
         )
     return callback

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 
 # A star stands for any port. TikTok has it for Login Kit desktop apps. For the portal it stands for
-# having registered the loopback address that one happens to use. The path is free in both.
+# having registered the loopback address that one happens to use, unless one is registered for that
+# very host and port. The path is free in both.
 _ANY_PORT = [f"{scheme}://{host}:*/*" for scheme in ("http", "https") for host in sorted(LOOPBACK)]
 _REGISTERED = {
     PORTAL: ["https://example.com/callback/", *_ANY_PORT],
@@ -94,9 +96,10 @@ class AppDirectory:
 def redirect_problem(page: str, redirect_uri: str, registered: list[str]) -> str | None:
     """Say what is wrong with a redirect URI, or return ``None``.
 
-    TikTok docs: redirect rules of the account holder page (https, ends with a slash, no query, no
-    fragment, no port, 10 to 512 characters), of Login Kit web (https, no query, no fragment, less
-    than 512 characters) and desktop (localhost or 127.0.0.1, with a port).
+    TikTok docs: redirect rules of the account holder page (https, no query, no fragment, no port,
+    10 to 512 characters; the slash at the end that it asks for is not enforced), of Login Kit web
+    (https, no query, no fragment, less than 512 characters) and desktop (localhost or 127.0.0.1,
+    with a port).
     """
     try:
         uri = urlsplit(redirect_uri)
@@ -104,7 +107,7 @@ def redirect_problem(page: str, redirect_uri: str, registered: list[str]) -> str
     except ValueError:
         return "The redirect_uri is not a URL."
     rule = _broken_rule(page, redirect_uri, port)
-    if rule is None and not any(_same(redirect_uri, entry) for entry in registered):
+    if rule is None and not _is_registered(redirect_uri, registered):
         rule = "is not registered for this app."
     return None if rule is None else f"The redirect_uri {rule}"
 
@@ -122,23 +125,20 @@ def _broken_rule(page: str, redirect_uri: str, port: int | None) -> str | None:
         (page != PORTAL and "?" in redirect_uri, "must not have a query."),
         (page != PORTAL and not 10 <= len(redirect_uri) <= 512, "has the wrong length."),
         (page == ACCOUNT_HOLDER and port is not None, "must not have a port."),
-        (page == ACCOUNT_HOLDER and not redirect_uri.endswith("/"), "must end with a slash."),
         (desktop and port is None, "needs a port on a loopback host."),
     ]
     return next((text for broken, text in rules if broken), None)
 
 
-def _same(redirect_uri: str, registered: str) -> bool:
-    if "*" not in registered:
-        return redirect_uri == registered
+def _is_registered(redirect_uri: str, registered: list[str]) -> bool:
+    """Compare byte for byte, a star aside."""
+    exact = [entry for entry in registered if "*" not in entry]
+    authority = urlsplit(redirect_uri).netloc.lower()
+    if any(urlsplit(entry).netloc.lower() == authority for entry in exact):
+        return redirect_uri in exact
     # An entry such as http://localhost:*/* or http://localhost:*/callback/.
-    asked = urlsplit(redirect_uri)
-    scheme, _, rest = registered.partition("://")
-    authority, _, path = rest.partition("/")
-    host = authority.removesuffix(":*")
-    return (
-        asked.scheme == scheme
-        and asked.hostname == host
-        and asked.port is not None
-        and (path == "*" or asked.path == f"/{path}")
-    )
+    for entry in registered:
+        pattern = re.escape(entry).replace(r":\*", ":[0-9]+").replace(r"/\*", "([/?].*)?")
+        if re.fullmatch(pattern, redirect_uri):
+            return True
+    return False

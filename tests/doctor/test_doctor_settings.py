@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ({"refresh_token": "r"}, "problem", "stand beside each other"),
         ({"appid": "x"}, "warning", "TAP_TIKTOK_AUTH_APPID is no setting"),
         ({"long_term_token": "false"}, "warning", "long_term_token does nothing"),
-        ({"auth_code": "aw%2A3%214964"}, "warning", "URL-encoded still"),
+        ({"auth_code": "aw%2A3%214964"}, "problem", "URL-encoded still"),
         ({"tiktok_url": "https://127.0.0.2:9"}, "warning", "no connection"),
     ],
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
+import select
+import signal
 import socket
 import subprocess
 import sys
 import unittest.mock
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
@@ -54,28 +57,51 @@ def environment(tiktok: Simulator, folder: Path, api: str = "marketing") -> dict
     return {"PATH": os.environ["PATH"], "HOME": str(folder), **mine}
 
 
-def decide(
-    url: str, *, allow: bool = True, advertisers: list[str] | None = None, account: str = "acme"
-) -> str:
-    """Open a consent page, decide, and return the address that the browser is sent to.
+class Visitor:
+    """Somebody with a browser that keeps its cookies."""
 
-    Args:
-        url: The consent page.
-        allow: Whether to say yes.
-        advertisers: The ad accounts to tick; None leaves all ticked.
-        account: The TikTok account to choose.
-    """
-    with requests.Session() as browser:
-        page = browser.get(url, timeout=10).text
-        ticked = re.findall(_FIELD.format("advertiser"), page)
+    def __init__(self) -> None:
+        self.browser = requests.Session()
+
+    def decide(
+        self,
+        url: str,
+        *,
+        allow: bool = True,
+        advertisers: list[str] | None = None,
+        account: str = "acme",
+    ) -> str:
+        """Open a consent page, decide, and return the address that the browser is sent to.
+
+        Args:
+            url: The consent page, or a login's start page that leads there.
+            allow: Whether to say yes.
+            advertisers: The ad accounts to tick; None leaves all ticked.
+            account: The TikTok account to choose.
+        """
+        page = self.browser.get(url, timeout=10)
+        ticked = re.findall(_FIELD.format("advertiser"), page.text)
         form = {
-            "csrf": re.findall(_FIELD.format("csrf"), page),
+            "csrf": re.findall(_FIELD.format("csrf"), page.text),
             "decision": ["allow" if allow else "deny"],
             "advertiser": ticked if advertisers is None else advertisers,
             "account": [account],
         }
-        answer = browser.post(url, data=form, allow_redirects=False, timeout=10)
-    return answer.headers["Location"]
+        answer = self.browser.post(page.url, data=form, allow_redirects=False, timeout=10)
+        return answer.headers["Location"]
+
+    def get(self, url: str) -> requests.Response:
+        """Open an address and go where it leads."""
+        return self.browser.get(url, timeout=30)
+
+    def answer(self, url: str, **choice: Any) -> requests.Response:
+        """Open a login's start page, decide, and return the page on which that ends."""
+        return self.get(self.decide(url, **choice))
+
+
+def decide(url: str, **choice: Any) -> str:
+    """Open a consent page, decide, and return the address that the browser is sent to."""
+    return Visitor().decide(url, **choice)
 
 
 def state_of(url: str) -> str:
@@ -84,7 +110,7 @@ def state_of(url: str) -> str:
 
 
 class LoginProcess:
-    """A `tiktok-auth login` that waits for its person.
+    """A `tiktok-auth login` that waits for its person, who sits at a terminal.
 
     Args:
         variables: Its environment.
@@ -92,34 +118,63 @@ class LoginProcess:
     """
 
     def __init__(self, variables: dict[str, str], *arguments: str) -> None:
+        self._terminal, theirs = pty.openpty()
         self._process = subprocess.Popen(
             [COMMAND, "login", *arguments],
             env=variables,
-            stdin=subprocess.DEVNULL,
+            stdin=theirs,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=theirs,
+            start_new_session=True,
         )
+        os.close(theirs)
         self.said = ""
         self.url = ""
+        self.consent = ""
 
     def __enter__(self) -> Self:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self.said += line
-            if line.startswith("http"):
-                self.url = line.strip()
-                break
+        while " beginning with " not in self.said and self._read():
+            pass
+        links = [line for line in self.said.splitlines() if line.startswith("http")]
+        if links:
+            self.url, self.consent = links[0], links[-1]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
+        os.close(self._terminal)
+
+    def until(self, text: str) -> str:
+        """Read until a text is shown; return all that was shown."""
+        while text not in self.said:
+            assert self._read(), self.said
+        return self.said
+
+    def type(self, line: str) -> None:
+        """Type a line."""
+        os.write(self._terminal, line.encode() + b"\n")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> tuple[int, str, str]:
-        """Wait for its end; return exit code, stdout and stderr."""
-        out, err = self._process.communicate(timeout=30)
-        return self._process.returncode, out, self.said + err
+        """Wait for its end; return exit code, stdout and what the terminal showed."""
+        while self._read():
+            pass
+        out, _ = self._process.communicate(timeout=30)
+        return self._process.returncode, out.decode(), self.said
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._terminal], [], [], 30)
+        assert ready, f"no output for long after {self.said!r}"
+        try:
+            piece = os.read(self._terminal, 65_536)
+        except OSError:  # Linux says so when the last process has closed the terminal
+            return False
+        self.said += piece.decode(errors="replace").replace("\r", "")
+        return bool(piece)
 
 
 def run(variables: dict[str, str], *arguments: str, said: str = "") -> Result:

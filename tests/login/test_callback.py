@@ -80,6 +80,7 @@ def test_secrets_are_not_shown() -> None:
         f"<{HERE}?code=c&state=s>",
         f"{HERE}?code=c&state=s#_",
         "HTTP://LOCALHOST:8917/elsewhere?state=s&code=c",
+        "https://localhost:8917/?state=s&code=c",
     ],
 )
 def test_a_pasted_address_may_be_wrapped(pasted: str) -> None:
@@ -96,7 +97,11 @@ def test_a_pasted_address_may_be_wrapped(pasted: str) -> None:
         ("https://www.tiktok.com/v2/auth/authorize/?state=s", "consent page itself"),
         ("https://example.com/?code=c&state=s", f"begins with {HERE}"),
         ("http://localhost:1/callback/?code=c&state=s", f"begins with {HERE}"),
+        ("https://business-api.tiktok.com/portal/auth?app_id=1&state=your_custom_params", "portal"),
+        ("https://www.tiktok.com/v2/auth/authorize?client_key=1&scope=a,b", "--scope"),
+        ("https://ads.tiktok.com/marketing_api/auth?app_id=1&rid=x", "portal"),
         (f"{HERE}?code=c", "no state"),
+        (f"{HERE}?code=c", "portal"),
         (f"{HERE}?state=s", "no code"),
         (HERE, "no code"),
         (f"{HERE}?code=c&code=d&state=s", "twice"),
@@ -138,3 +143,26 @@ def test_foreign_texts_are_cleaned() -> None:
     shown = str(denial(read_query(query)))
     assert shown.isprintable()
     assert len(shown) < 350
+
+
+@pytest.mark.parametrize(
+    ("uri", "pasted"),
+    [
+        ("http://localhost:80/cb", "http://localhost/cb?code=c&state=s"),
+        ("https://example.com/cb", "https://example.com:443/cb?code=c&state=s"),
+    ],
+)
+def test_browsers_leave_a_schemes_own_port_out(uri: str, pasted: str) -> None:
+    """The same address with and without the port that its scheme has anyway is the same."""
+    assert read_address(pasted, uri).code == "c"
+
+
+@pytest.mark.parametrize("error", ["access_denied", "user_not_eligible"])
+def test_a_refusal_of_tiktoks_says_what_may_help(error: str) -> None:
+    """To log in again cannot help who may not authorise: TikTok's words and the roles are told."""
+    query = urlencode({"error": error, "error_description": "The user is not eligible."})
+    shown = str(denial(read_query(query)).of("acme"))
+    assert "The user is not eligible" in shown
+    assert "may" in shown
+    assert "authorise" in shown
+    assert "tiktok-auth login acme" in shown

@@ -2,34 +2,159 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+import socketserver
 import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError
 from tap_tiktok_auth.login import pages
+from tap_tiktok_auth.login.address import CallbackAddress
+from tap_tiktok_auth.login.attempt import Begun
 from tap_tiktok_auth.login.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+from tests.cli.terminal import wait_until
+
 STATE = "the-state-of-this-login"
 PATH = "/callback/"
 
 
+CONSENT = f"https://tiktok.example/portal/auth?state={STATE}"
+
+
+def begun(uri: str = f"http://127.0.0.1:0{PATH}", port: int = 0) -> Begun:
+    """Return a login whose callback comes to an address of this machine."""
+    return Begun("acme", CONSENT, STATE, CallbackAddress(uri, port), ())
+
+
+@pytest.fixture(name="told")
+def _told() -> list[str]:
+    return []
+
+
 @pytest.fixture(name="listener")
-def _listener() -> Iterator[Listener]:
-    with Listener(0, PATH, lambda callback: callback.belongs_to(STATE)) as listener:
+def _listener(told: list[str]) -> Iterator[Listener]:
+    with Listener(begun(), told.append) as listener:
         yield listener
 
 
-def get(listener: Listener, query: str = "", path: str = PATH, **more: object) -> requests.Response:
-    """Ask the listener for an address, without following it."""
+def get(
+    listener: Listener, query: str = "", path: str = PATH, *, known: bool = True, **headers: str
+) -> requests.Response:
+    """Ask the listener for an address, without following it.
+
+    Args:
+        listener: The listener.
+        query: The query of the address.
+        path: The path of the address.
+        known: Whether the browser has the cookie of the start page.
+        headers: More headers.
+    """
     url = f"http://127.0.0.1:{listener.port}{path}{query}"
-    return requests.request("GET", url, allow_redirects=False, timeout=10, **more)  # type: ignore[arg-type]
+    cookie = {"Cookie": f"tiktok-auth-{listener.port}={listener.cookie}"} if known else {}
+    headers = {**cookie, **{name.replace("_", "-"): text for name, text in headers.items()}}
+    return requests.get(url, headers=headers, allow_redirects=False, timeout=10)
+
+
+def test_the_start_page_leads_to_tiktok_and_leaves_a_cookie(listener: Listener) -> None:
+    """A browser that opens the start page is known by a cookie that no script and no site sees."""
+    answer = requests.get(listener.start_url, allow_redirects=False, timeout=10)
+    name = f"tiktok-auth-{listener.port}"
+    assert (answer.status_code, answer.headers["Location"]) == (303, CONSENT)
+    assert answer.headers["Set-Cookie"] == f"{name}={answer.cookies[name]}; HttpOnly; SameSite=Lax"
+    assert STATE not in listener.start_url
+    assert answer.cookies[name] not in listener.start_url
+
+
+def test_a_browser_may_open_the_start_page_again(listener: Listener) -> None:
+    """Whoever goes back to the start page in the same browser comes to TikTok once more."""
+    browser = requests.Session()
+    for _ in range(2):
+        assert browser.get(listener.start_url, allow_redirects=False, timeout=10).status_code == 303
+    assert listener.take() is None
+
+
+def test_two_browsers_end_the_login(listener: Listener) -> None:
+    """When a second browser comes, one of the two may be a stranger's: neither is believed."""
+    first, second = (requests.get(listener.start_url, allow_redirects=False) for _ in range(2))
+    assert (first.status_code, second.status_code) == (303, 410)
+    assert "Set-Cookie" not in second.headers
+    get(listener, f"?code=c&state={STATE}")
+    with pytest.raises(AuthorizationRequired, match="opened by two browsers"):
+        listener.take()
+
+
+@pytest.mark.parametrize("query", [f"?code=c&state={STATE}", f"?auth_code=c&state={STATE}&code=c"])
+@pytest.mark.parametrize(
+    "cookie", ["", "tiktok-auth-{port}=", "tiktok-auth-{port}=x; a=b", "{only}"]
+)
+def test_a_code_is_taken_from_the_browser_with_the_cookie_alone(
+    listener: Listener, query: str, cookie: str
+) -> None:
+    """Who knows the state, but did not open the start page, is told to paste the address."""
+    text = cookie.format(port=listener.port, only=listener.cookie)
+    answer = get(listener, query, known=False, Cookie=text)
+    assert answer.status_code == 403
+    assert "paste it into the terminal" in answer.text
+    assert listener.take() is None
+    assert get(listener, "?page=outcome", known=False).status_code == 404
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("state", ["", f"&state={STATE}"])
+def test_a_refusal_counts_with_and_without_state(
+    listener: Listener, state: str, *, known: bool
+) -> None:
+    """TikTok's no ends the login at once: no code comes with it that could be a stranger's."""
+    query = f"?error=invalid_scope&error_description=not+yours{state}"
+    answer = get(listener, query, known=known)
+    callback = listener.take()
+    assert answer.status_code == (303 if known else 200)
+    assert callback is not None
+    assert (callback.error, callback.state) == ("invalid_scope", STATE)
+    assert known or "not yours" in answer.text
+
+
+@pytest.mark.parametrize("kind", ["image", "iframe", "script", "empty"])
+def test_nothing_that_a_foreign_page_loads_counts(listener: Listener, kind: str) -> None:
+    """An image or a frame of some page cannot end a login, nor answer it."""
+    for query in (f"?code=c&state={STATE}", "?error=access_denied"):
+        assert get(listener, query, Sec_Fetch_Dest=kind).status_code == 404
+    assert listener.take() is None
+    assert get(listener, f"?code=c&state={STATE}", Sec_Fetch_Dest="document").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("uri", "asked"),
+    [
+        ("http://127.0.0.1:0", "/"),
+        ("http://127.0.0.1:0/", "/"),
+        ("http://127.0.0.1:0?tenant=7", "/"),
+        ("http://127.0.0.1:0/cb", "/cb"),
+        ("http://127.0.0.1:0/cb?tenant=7", "/cb"),
+        ("http://127.0.0.1:0/oauth/cb;v=1/", "/oauth/cb;v=1/"),
+        ("http://127.0.0.1:0/r%C3%BCckruf", "/r%C3%BCckruf"),
+        ("http://127.0.0.1:0/rückruf", "/r%C3%BCckruf"),
+    ],
+)
+def test_the_path_of_any_registered_address_is_served(uri: str, asked: str) -> None:
+    """Wherever TikTok sends the browser on this machine, it is answered, and led on there."""
+    query = uri.partition("?")[2]
+    with Listener(begun(uri)) as listener:
+        answer = get(listener, f"?{query}&code=c&state={STATE}", asked)
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"{asked}?page=outcome")
+        assert get(listener, f"?code=c&state={STATE}", f"{asked}x").status_code == 404
 
 
 def test_the_code_leaves_the_address_bar_at_once(listener: Listener) -> None:
@@ -63,26 +188,23 @@ def test_a_callback_counts_once(listener: Listener) -> None:
 
 
 @pytest.mark.parametrize("state", ["", "wrong", STATE[:-1], STATE + "x", STATE.upper()])
-def test_another_logins_callback_is_not_used(state: str) -> None:
+def test_another_logins_callback_is_not_used(
+    listener: Listener, told: list[str], state: str
+) -> None:
     """A wrong state gets a page that says so, and the login goes on waiting."""
-    strangers: list[None] = []
-    belongs = STATE.__eq__
-    with Listener(
-        0, PATH, lambda c: bool(belongs(c.state or "")), lambda: strangers.append(None)
-    ) as listener:
-        answer = get(listener, f"?code=c&state={state}")
-        if state:
-            assert answer.headers["Location"] == f"{PATH}?page=other-login"
-            page = get(listener, "?page=other-login")
-            assert (page.status_code, len(strangers)) == (400, 1)
-            assert "another login" in page.text
-        else:
-            assert answer.status_code == 404
-        assert listener.take() is None
-        get(listener, f"?code=good&state={STATE}")
-        callback = listener.take()
-        assert callback is not None
-        assert callback.code == "good"
+    answer = get(listener, f"?code=c&state={state}")
+    if state:
+        assert answer.headers["Location"] == f"{PATH}?page=other-login"
+        page = get(listener, "?page=other-login")
+        assert (page.status_code, len(told)) == (400, 1)
+        assert "another login" in page.text
+    else:
+        assert answer.status_code == 404
+    assert listener.take() is None
+    get(listener, f"?code=good&state={STATE}")
+    callback = listener.take()
+    assert callback is not None
+    assert callback.code == "good"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +232,10 @@ def test_only_the_callback_is_served(listener: Listener, path: str, query: str) 
 def test_only_get_is_served(listener: Listener, method: str) -> None:
     """Other methods are refused and nothing of them is taken in."""
     url = f"http://127.0.0.1:{listener.port}{PATH}?code=c&state={STATE}"
-    answer = requests.request(method, url, data=b"", allow_redirects=False, timeout=10)
+    cookie = {f"tiktok-auth-{listener.port}": listener.cookie}
+    answer = requests.request(
+        method, url, data=b"", cookies=cookie, allow_redirects=False, timeout=10
+    )
     assert answer.status_code == 501
     assert listener.take() is None
 
@@ -118,7 +243,7 @@ def test_only_get_is_served(listener: Listener, method: str) -> None:
 @pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1:1", "localhost:80", ""])
 def test_foreign_names_of_this_machine_are_refused(listener: Listener, host: str) -> None:
     """A page whose name was bound to 127.0.0.1 cannot talk to the listener."""
-    answer = get(listener, f"?code=c&state={STATE}", headers={"Host": host})
+    answer = get(listener, f"?code=c&state={STATE}", Host=host)
     assert answer.status_code == 404
     assert listener.take() is None
 
@@ -126,7 +251,8 @@ def test_foreign_names_of_this_machine_are_refused(listener: Listener, host: str
 def test_two_hosts_are_refused(listener: Listener) -> None:
     """A request that names two hosts is no browser's."""
     good = f"Host: localhost:{listener.port}\r\n"
-    request = f"GET {PATH}?code=c&state={STATE} HTTP/1.1\r\n{good}{good}\r\n"
+    cookie = f"Cookie: tiktok-auth-{listener.port}={listener.cookie}\r\n"
+    request = f"GET {PATH}?code=c&state={STATE} HTTP/1.1\r\n{cookie}{good}{good}\r\n"
     with socket.create_connection(("127.0.0.1", listener.port), 10) as browser:
         browser.sendall(request.encode())
         assert browser.recv(100).startswith(b"HTTP/1.0 404 ")
@@ -135,8 +261,8 @@ def test_two_hosts_are_refused(listener: Listener) -> None:
 def test_both_names_of_this_machine_work(listener: Listener) -> None:
     """Browsers that come by localhost or by number are served."""
     for name in ("localhost", "127.0.0.1"):
-        host = {"Host": f"{name}:{listener.port}"}
-        assert get(listener, f"?code=c&state={STATE}", headers=host).status_code == 303
+        host = f"{name}:{listener.port}"
+        assert get(listener, f"?code=c&state={STATE}", Host=host).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -172,15 +298,137 @@ def test_nothing_is_logged(listener: Listener, capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr() == ("", "")
 
 
-def test_it_listens_on_this_machine_alone(listener: Listener) -> None:
-    """The socket is bound to 127.0.0.1, not to all addresses."""
-    assert listener._server.server_address[0] == "127.0.0.1"
+def ask_raw(listener: Listener, request: str) -> bytes:
+    """Send a request as it stands and return the whole answer."""
+    with socket.create_connection(("127.0.0.1", listener.port), 10) as browser:
+        browser.sendall(request.encode())
+        return b"".join(iter(lambda: browser.recv(4096), b""))
+
+
+@pytest.mark.parametrize("form", ["http://localhost:{}", "http://evil.example:{}", "//evil", "x"])
+def test_requests_in_the_form_for_proxies_are_refused(listener: Listener, form: str) -> None:
+    """A request that names more than a path is no browser's that was sent here."""
+    cookie = f"tiktok-auth-{listener.port}={listener.cookie}"
+    head = f"Host: localhost:{listener.port}\r\nCookie: {cookie}\r\n\r\n"
+    target = f"{form.format(listener.port)}{PATH}?code=c&state={STATE}"
+    assert b" 404 " in ask_raw(listener, f"GET {target} HTTP/1.1\r\n{head}")
+    assert listener.take() is None
+    assert b" 303 " in ask_raw(listener, f"GET {PATH}?code=c&state={STATE} HTTP/1.1\r\n{head}")
+
+
+def test_a_slow_request_gets_no_new_time_with_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends a line now and then is dropped when the time for the whole request is over."""
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("tap_tiktok_auth.login.listener.time", clock)
+    with (
+        Listener(begun()) as listener,
+        socket.create_connection(("127.0.0.1", listener.port), 10) as slow,
+    ):
+        slow.sendall(b"GET / HTTP/1.1\r\n")
+        wait_until(lambda: listener.reading)
+        for seconds in (9.0, 18.0):
+            now[0] = seconds
+            slow.sendall(b"X: y\r\n")
+        wait_until(lambda: not listener.reading)
+
+
+def test_many_idle_connections_take_few_threads(listener: Listener) -> None:
+    """However many connections stand open, a handful is read at a time, and the callback passes."""
+    before = threading.active_count()
+    with ExitStack() as open_ones:
+        for _ in range(150):
+            address = ("127.0.0.1", listener.port)
+            open_ones.enter_context(socket.create_connection(address, 10))
+        assert get(listener, f"?code=c&state={STATE}").status_code == 303
+        wait_until(lambda: threading.active_count() - before <= 20)
+    assert listener.take() is not None
+
+
+def test_it_listens_on_this_machine_alone() -> None:
+    """Whoever asks for localhost finds it by both of its addresses; other machines find nothing."""
+    with Listener(begun("http://localhost:0/")) as listener:
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, listener.port), 10).close()
+        for host in ("127.0.0.2", *_own_addresses()):
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection((host, listener.port), 10)
+
+
+def _own_addresses() -> set[str]:
+    """Return the addresses under which other machines know this one."""
+    found = set()
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((far, 9))  # sends nothing: it only chooses the address to send from
+            found.add(str(probe.getsockname()[0]))
+    return found
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_half_is_taken_is_refused(host: str) -> None:
+    """Who has one of localhost's two addresses would get the code: nobody listens beside them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as stranger:
+        stranger.bind((host, 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"port {port} .*--port"):
+            Listener(begun(f"http://localhost:{port}/", port))
+        for other in {"127.0.0.1", "::1"} - {host}:
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection((other, port), 10)
+
+
+@pytest.mark.parametrize("why", [errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
+def test_a_machine_without_ipv6_listens_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, why: int
+) -> None:
+    """Where localhost has one address, that one is enough."""
+    bind = socketserver.TCPServer.server_bind
+
+    def without_ipv6(server: socketserver.TCPServer) -> None:
+        if server.address_family == socket.AF_INET6:
+            raise OSError(why, "no IPv6")
+        bind(server)
+
+    monkeypatch.setattr(socketserver.TCPServer, "server_bind", without_ipv6)
+    with Listener(begun("http://localhost:0/callback/")) as listener:
+        assert get(listener, f"?code=c&state={STATE}").status_code == 303
 
 
 def test_a_taken_port_is_told_with_its_mend(listener: Listener) -> None:
     """A port that another program has is a plain error that names --port."""
     with pytest.raises(ConfigurationError, match=f"port {listener.port} .*--port"):
-        Listener(listener.port, PATH, lambda _: True)
+        Listener(begun(port=listener.port))
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells whose a socket is")
+def test_another_user_of_this_machine_is_turned_away(
+    monkeypatch: pytest.MonkeyPatch, listener: Listener, told: list[str]
+) -> None:
+    """Whoever reads the start page's address from the process list cannot open it."""
+    stranger = _socket_of_another_user()
+    monkeypatch.setattr("os.geteuid", lambda: 12_345)
+    with stranger, suppress(ConnectionError):
+        stranger.connect(("127.0.0.1", listener.port))
+        stranger.sendall(f"GET {listener.start_url} HTTP/1.1\r\n\r\n".encode())
+        assert stranger.recv(100) == b""
+    assert "Another user of this machine" in told[0]
+    monkeypatch.undo()
+    answer = requests.get(listener.start_url, allow_redirects=False, timeout=10)
+    assert answer.status_code == 303
+
+
+def _socket_of_another_user() -> socket.socket:
+    """Return a socket that is not of the user 12345, nor of root."""
+    if os.geteuid():
+        return socket.socket()
+    os.seteuid(65_534)
+    try:
+        return socket.socket()
+    finally:
+        os.seteuid(0)
 
 
 def test_pages_escape_what_they_show() -> None:

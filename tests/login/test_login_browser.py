@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_a_person_allows(
     assert person.complaints == []
     person.page.go_back()
     assert "code=" not in person.page.url
-    assert person.page.url == login.url
+    assert person.page.url == login.consent
     assert run(variables, "token", "acme").exit_code == 0
     person.leave()
 
@@ -112,7 +113,7 @@ def test_a_person_comes_from_an_old_page(
     variables = environment(tiktok_simulator, tmp_path)
     port = ("--port", str(free_port()))
     with LoginProcess(variables, "acme", "--no-browser", *port) as old:
-        old_url = old.url
+        old_url = old.consent
     person = Person(browser, PHONE)
     with LoginProcess(variables, "acme", "--no-browser", *port) as login:
         person.page.goto(old_url)
@@ -125,6 +126,63 @@ def test_a_person_comes_from_an_old_page(
         code, _, err = login.end()
     assert code == 0, err
     assert "another login" in shown
+    person.leave()
+
+
+def test_a_person_opens_tiktoks_own_address(
+    browser: Browser, tiktok_simulator: Simulator, tmp_path: Path
+) -> None:
+    """A browser that did not come by the start page keeps its address, which can be pasted."""
+    variables = environment(tiktok_simulator, tmp_path)
+    person = Person(browser, PHONE)
+    port = ("--port", str(free_port()))
+    with LoginProcess(variables, "acme", "--no-browser", *port) as login:
+        person.page.goto(login.consent)
+        person.page.click("#allow")
+        person.page.wait_for_url("**auth_code=**")
+        shown = person.look("not-opened-here")
+        login.type(person.page.url)
+        code, _, err = login.end()
+    assert code == 0, err
+    assert "Not opened here" in shown
+    person.leave()
+
+
+def test_two_people_open_one_login(
+    browser: Browser, tiktok_simulator: Simulator, tmp_path: Path
+) -> None:
+    """Whoever comes second sees that someone was there before, and neither gets through."""
+    variables = environment(tiktok_simulator, tmp_path)
+    people = Person(browser, PHONE), Person(browser, PHONE)
+    port = ("--port", str(free_port()))
+    with LoginProcess(variables, "acme", "--no-browser", *port) as login:
+        people[0].page.goto(login.url)
+        people[1].page.goto(login.url)
+        shown = people[1].look("opened-already")
+        code, _, err = login.end()
+    assert (code, "two browsers" in err) == (3, True)
+    assert "Opened already" in shown
+    assert tiktok_simulator.count(action="exchange") == 0
+    for person in people:
+        person.leave()
+
+
+@pytest.mark.parametrize("end", ["", "/", "/deep/er", "/cb?tenant=7"])
+def test_a_person_comes_back_to_the_very_address_that_is_registered(
+    browser: Browser, tiktok_simulator: Simulator, tmp_path: Path, end: str
+) -> None:
+    """TikTok gets the address byte for byte, and the listener serves where a browser then goes."""
+    uri = f"http://localhost:{free_port()}{end}"
+    tiktok_simulator.register_redirect("marketing", uri)
+    variables = environment(tiktok_simulator, tmp_path)
+    variables["TAP_TIKTOK_AUTH_REDIRECT_URI"] = uri
+    person = Person(browser, PHONE)
+    with LoginProcess(variables, "acme", "--no-browser") as login:
+        assert parse_qs(urlsplit(login.consent).query)["redirect_uri"] == [uri]
+        person.page.goto(login.url)
+        person.page.click("#allow")
+        person.page.wait_for_selector("#name")
+        assert login.end()[0] == 0
     person.leave()
 
 

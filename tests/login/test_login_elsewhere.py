@@ -7,9 +7,9 @@ import os
 import pty
 import re
 import select
-import signal
 import subprocess
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,15 @@ import pytest
 
 from tap_tiktok_auth.login.attempt import LIFETIME
 from tap_tiktok_auth.store import open_store
-from tests.login.people import COMMAND, decide, environment, free_port, run, state_of
+from tests.login.people import (
+    COMMAND,
+    LoginProcess,
+    decide,
+    environment,
+    free_port,
+    run,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,19 +41,20 @@ class Terminal:
     Args:
         variables: Its environment.
         arguments: Its arguments.
+        log: A file that stderr leads to, as under Meltano; None for the terminal.
     """
 
-    def __init__(self, variables: dict[str, str], *arguments: str) -> None:
+    def __init__(self, variables: dict[str, str], *arguments: str, log: Path | None = None) -> None:
         self.shown = ""
-        self._handle, theirs = pty.openpty()
-        self._process = subprocess.Popen(
-            [COMMAND, *arguments],
-            env={**variables, "TERM": "xterm", "COLUMNS": "80"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        self.handle, theirs = pty.openpty()
+        with ExitStack() as stack:
+            self._process = subprocess.Popen(
+                ["setsid", "--ctty", COMMAND, *arguments],
+                env={**variables, "TERM": "xterm", "COLUMNS": "80"},
+                stdin=theirs,
+                stdout=theirs,
+                stderr=stack.enter_context(log.open("wb")) if log else theirs,
+            )
         os.close(theirs)
 
     def __enter__(self) -> Self:
@@ -54,16 +63,16 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
-        os.close(self._handle)
+        os.close(self.handle)
 
     def until(self, text: str) -> str:
         """Read until a text is shown; return all that was shown."""
         deadline = time.monotonic() + 30
         while text not in self.shown:
             assert time.monotonic() < deadline, self.shown
-            if select.select([self._handle], [], [], 0.5)[0]:
+            if select.select([self.handle], [], [], 0.5)[0]:
                 try:
-                    piece = os.read(self._handle, 65_536).decode()
+                    piece = os.read(self.handle, 65_536).decode()
                 except OSError:  # the other side has ended
                     piece = ""
                 assert piece, self.shown
@@ -72,16 +81,13 @@ class Terminal:
 
     def type(self, line: str) -> None:
         """Type or paste a line."""
-        os.write(self._handle, line.encode() + b"\n")
+        os.write(self.handle, line.encode() + b"\n")
 
     def end(self) -> int:
         """Wait for its end; return the exit code."""
-        while self._process.poll() is None:
-            try:
-                if select.select([self._handle], [], [], 0.2)[0]:
-                    self.shown += _ANSI.sub("", os.read(self._handle, 65_536).decode())
-            except OSError:
-                break
+        with suppress(OSError):  # Linux says so when the last process has closed the terminal
+            while select.select([self.handle], [], [], 30)[0]:
+                self.shown += _ANSI.sub("", os.read(self.handle, 65_536).decode())
         return self._process.wait(30)
 
 
@@ -119,7 +125,7 @@ def test_a_browser_elsewhere_can_be_pasted_while_listening(
     """Over ssh the listener is in vain: the callback's address is pasted instead."""
     variables = environment(tiktok_simulator, tmp_path)
     with Terminal(variables, "login", "--no-browser", "--port", str(free_port())) as terminal:
-        page = link(terminal.until("If it runs on another machine, paste"))
+        page = link(terminal.until("From there paste"))
         terminal.type(decide(page))
         terminal.until("Connected: default (marketing)")
         assert terminal.end() == 0
@@ -261,17 +267,7 @@ def test_missing_credentials_without_a_terminal_are_named(accounts: dict[str, st
 def test_ctrl_c_is_quiet(tiktok_simulator: Simulator, tmp_path: Path) -> None:
     """Who gives up gets the shell's exit code and no traceback."""
     variables = environment(tiktok_simulator, tmp_path)
-    process = subprocess.Popen(
-        [COMMAND, "login", "--no-browser", "--port", str(free_port())],
-        env=variables,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("Waiting"):
-            break
-    process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
-    assert (process.returncode, rest) == (130, "")
+    with LoginProcess(variables, "--no-browser", "--port", str(free_port())) as login:
+        before = login.said
+        login.interrupt()
+        assert login.end() == (130, "", before)

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tests.login.people import LoginProcess, decide, environment, free_port, run, state_of
+from tap_tiktok_auth.simulator import world
+from tests.login.people import LoginProcess, Visitor, environment, free_port, run, state_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +23,7 @@ def log_in(variables: dict[str, str], *arguments: str, **choice: object) -> tupl
     """Let a person log in who answers at once; return exit code, stdout and stderr."""
     port = ("--port", str(free_port()))
     with LoginProcess(variables, *arguments, "--no-browser", *port) as login:
-        callback = decide(login.url, **choice)  # type: ignore[arg-type]
-        requests.get(callback, timeout=30)
+        Visitor().answer(login.url, **choice)
         return login.end()
 
 
@@ -54,7 +54,7 @@ def test_the_consent_page_gets_what_tiktok_wants(
     for _ in range(2):
         arguments = ("--scope", "user.info.basic,video.list", "--port", str(free_port()))
         with LoginProcess(variables, "--no-browser", *arguments) as login:
-            queries.append({k: v[0] for k, v in parse_qs(urlsplit(login.url).query).items()})
+            queries.append({k: v[0] for k, v in parse_qs(urlsplit(login.consent).query).items()})
     first, second = queries
     assert first["scope"] == "user.info.basic,video.list"
     assert first["disable_auto_auth"] == "1"
@@ -86,10 +86,9 @@ def test_a_code_that_tiktok_refuses_changes_nothing(
     variables = environment(tiktok_simulator, tmp_path)
     port = str(free_port())
     with LoginProcess(variables, "acme", "--no-browser", "--port", port) as login:
-        state = state_of(login.url)
-        page = requests.get(
-            f"http://localhost:{port}/callback/?auth_code=made-up&state={state}", timeout=30
-        )
+        visitor, state = Visitor(), state_of(login.consent)
+        visitor.get(login.url)
+        page = visitor.get(f"http://localhost:{port}/callback/?auth_code=made-up&state={state}")
         code, _, err = login.end()
     assert code == 3
     assert "connection acme: " in err
@@ -106,7 +105,7 @@ def test_a_strangers_callback_is_ignored(tiktok_simulator: Simulator, tmp_path: 
         evil = requests.get(
             f"http://localhost:{port}/callback/?auth_code=evil&state=evil", timeout=30
         )
-        requests.get(decide(login.url), timeout=30)
+        Visitor().answer(login.url)
         code, _, err = login.end()
     assert (evil.status_code, code) == (400, 0)
     assert "another login" in evil.text
@@ -114,13 +113,71 @@ def test_a_strangers_callback_is_ignored(tiktok_simulator: Simulator, tmp_path: 
     assert "A callback of another login came and was not used." in err
 
 
-def test_someone_else_is_warned_about(tiktok_simulator: Simulator, tmp_path: Path) -> None:
-    """Whoever logs in again as another account is told so, and the login counts."""
+@pytest.mark.parametrize("api", ["login_kit", "marketing"])
+@pytest.mark.parametrize("answer", ["y", "n", ""])
+def test_someone_else_is_asked_about_before_anything_is_kept(
+    tiktok_simulator: Simulator, tmp_path: Path, api: str, answer: str
+) -> None:
+    """Whoever logs in as another account is asked first; only a clear yes replaces the old one."""
+    variables = environment(tiktok_simulator, tmp_path, api)
+    first: dict[str, object] = {"account": "acme", "advertisers": [world.ADVERTISERS[0]]}
+    second: dict[str, object] = {"account": "boots", "advertisers": [world.ADVERTISERS[1]]}
+    assert "someone else" not in log_in(variables, "fan", **first)[2]
+    before = run(variables, "token", "fan").stdout
+    port = ("--port", str(free_port()))
+    with LoginProcess(variables, "fan", "--no-browser", *port) as login:
+        page = Visitor().answer(login.url, **second)
+        login.until("fan would belong to someone else: ")
+        assert run(variables, "token", "fan").stdout == before
+        login.type(answer)
+        code, _, err = login.end()
+    assert "The terminal asks" in page.text
+    assert code == (0 if answer == "y" else 3), err
+    assert (run(variables, "token", "fan").stdout == before) is (answer != "y")
+    assert ("the connection is as it was, and the new token was kept nowhere" in err) is (code == 3)
+
+
+def test_ctrl_c_at_that_question_keeps_the_old_connection(
+    tiktok_simulator: Simulator, tmp_path: Path
+) -> None:
+    """Who is asked about someone else may leave, and nothing has changed."""
     variables = environment(tiktok_simulator, tmp_path, "login_kit")
-    assert "someone else" not in log_in(variables, "fan", account="acme")[2]
-    code, _, err = log_in(variables, "fan", account="boots")
-    assert code == 0
-    assert "connection fan now belongs to someone else than before: account" in err
+    log_in(variables, "fan", account="acme")
+    before = run(variables, "token", "fan").stdout
+    with LoginProcess(variables, "fan", "--no-browser", "--port", str(free_port())) as login:
+        Visitor().answer(login.url, account="boots")
+        login.until("[y/N]")
+        login.interrupt()
+        code, _, err = login.end()
+    assert (code, "Traceback" in err) == (130, False)
+    assert run(variables, "token", "fan").stdout == before
+
+
+def test_scripts_say_whom_they_expect(tiktok_simulator: Simulator, tmp_path: Path) -> None:
+    """With --expect nobody is asked: that account or ad account is kept, every other is not."""
+    variables = environment(tiktok_simulator, tmp_path)
+    one, other = world.ADVERTISERS[:2]
+    code, _, err = log_in(variables, "acme", "--expect", other, advertisers=[one])
+    assert (code, f"account {one} authorised" in err) == (3, True)
+    assert run(variables, "token", "acme").exit_code == 1
+    assert log_in(variables, "acme", "--expect", one, advertisers=[one])[0] == 0
+    code, _, err = log_in(variables, "acme", "--expect", other, advertisers=[other])
+    assert (code, "[y/N]" in err) == (0, False)
+
+
+def test_without_a_terminal_someone_else_is_not_kept(
+    tiktok_simulator: Simulator, tmp_path: Path
+) -> None:
+    """Where nobody can be asked, a login as another account changes nothing."""
+    variables = environment(tiktok_simulator, tmp_path, "accounts")
+    said = ""
+    for account, code in (("acme", 0), ("boots", 3), ("acme", 0)):
+        begun = run(variables, "login", "shop")
+        link = next(line for line in begun.stderr.split() if "/authorize/" in line)
+        done = run(variables, "login", "--complete", said=Visitor().decide(link, account=account))
+        assert done.exit_code == code, done.stderr
+        said += done.stderr
+    assert "someone else authorised than before: account" in said
 
 
 def test_a_login_outlives_the_seed_of_the_config(
@@ -150,8 +207,8 @@ def test_a_taken_port_is_one_line(tiktok_simulator: Simulator, tmp_path: Path) -
     """Two logins at one port: the second says what to do."""
     variables = environment(tiktok_simulator, tmp_path)
     port = str(free_port())
-    with LoginProcess(variables, "--no-browser", "--port", port):
-        second = run(variables, "login", "--no-browser", "--port", port)
-    assert second.exit_code == 1
-    assert second.stderr.count("\n") == 1
-    assert f"cannot listen on port {port}" in second.stderr
+    arguments = ("--no-browser", "--port", port)
+    with LoginProcess(variables, *arguments), LoginProcess(variables, *arguments) as second:
+        code, _, err = second.end()
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"cannot listen on port {port}" in err

@@ -100,3 +100,17 @@ def test_tokens_that_tiktok_does_not_confirm_are_stored_all_the_same() -> None:
     error = Unreachable("the host cannot be reached")
     lines = summary.warnings(done(Standing(None), Standing(record()), error=error))
     assert lines[0].startswith("the tokens are stored, but TikTok does not confirm them: the host")
+
+
+def test_scopes_are_told_by_name_and_sorted_as_numbers() -> None:
+    """A person reads the permissions that they ticked, with TikTok's numbers beside them."""
+    scopes = ("1", "13000000", "2", "7043626160646946818", "99", "10000")
+    after = Standing(record(scopes=tuple(sorted(scopes))))
+    assert dict(summary.facts(done(Standing(None), after)))["Scopes"] == (
+        "Ad Account Management (1), Ads Management (2), 99, Reach & Frequency (10000), "
+        "TCM (13000000), Offline (7043626160646946818)"
+    )
+    names = Standing(record(scopes=("video.list", "user.info.basic")))
+    assert dict(summary.facts(done(Standing(None), names)))["Scopes"] == (
+        "user.info.basic, video.list"
+    )

@@ -205,7 +205,7 @@ def test_portal_refuses_redirects(client: Client, redirect_uri: str) -> None:
         ("http://example.com/tiktok/", "https"),
         ("https://localhost/tiktok/", "not registered"),
         ("https://example.com:8443/tiktok/", "port"),
-        ("https://example.com/tiktok", "slash"),
+        ("https://example.com/tiktok", "not registered"),
         ("https://example.com/tiktok/?a=b/", "query"),
         ("https://example.com/tiktok/#/", "fragment"),
         (f"https://example.com/{'x' * 500}/", "length"),
@@ -218,6 +218,21 @@ def test_account_holder_rules(client: Client, redirect_uri: str, reason: str) ->
     answer = _authorize(client, redirect_uri=redirect_uri)
     assert answer.status_code == 400
     assert reason in answer.text
+
+
+def test_redirect_uris_are_compared_byte_for_byte(client: Client) -> None:
+    """Neither a slash more nor one less is the registered address, on this machine or elsewhere."""
+    for register, show, uri in (
+        ("accounts", _authorize, "https://example.com/account/callback"),
+        ("marketing", _portal, "http://localhost:8080"),
+        ("marketing", _portal, "http://localhost:8081/"),
+        ("marketing", _portal, "http://127.0.0.1:8082/a%20b?x=1"),
+    ):
+        client.tiktok.register_redirect(register, uri)
+        assert show(client, redirect_uri=uri).status_code == 200
+        for other in (f"{uri}/", uri.rstrip("/"), uri.upper(), f"{uri}?", uri.replace("%20", "+")):
+            if other != uri:
+                assert show(client, redirect_uri=other).status_code == 400, other
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tap_tiktok_auth import settings
+from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.setting_values import from_environment, validate
 from tap_tiktok_auth.settings import BY_NAME, PER_CONNECTION, SETTINGS
@@ -160,6 +161,41 @@ def test_schema_of_a_secret_prints_nothing() -> None:
 def test_wrong_value_is_refused_in_one_line(config: dict[str, Any], line: str) -> None:
     """A value of the wrong kind or range gives one line that names the setting, not the value."""
     assert _refusal(config) == line
+
+
+@pytest.mark.parametrize("where", ["", "connections.acme."])
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        (f"https://example.com/cb/?auth_code={CANARY}&state=s", "is more than the code"),
+        (f"http://localhost:8917/callback/?code={CANARY}", "is more than the code"),
+        (f"auth_code={CANARY}", "is more than the code"),
+        (f"?code={CANARY}", "is more than the code"),
+        (f"{CANARY}&state=your_custom_params", "is more than the code"),
+        (f"AUTH_CODE={CANARY}", "is more than the code"),
+        (f"{CANARY}%2A3%214964", "is URL-encoded still"),
+        (f"{CANARY}%2a", "is URL-encoded still"),
+        (f"{CANARY}%2Fa%3D%3D", "is URL-encoded still"),
+    ],
+)
+def test_what_is_no_decoded_code_is_refused_before_it_is_sent(
+    code: str, problem: str, where: str
+) -> None:
+    """A whole address, a parameter, or an encoded code would be used up by TikTok's refusal."""
+    config: dict[str, Any] = {"auth_code": code}
+    if where:
+        config = {"connections": [{"name": "acme", **config}]}
+    with pytest.raises(ConfigurationError, match=f"^setting {where}auth_code {problem}") as refused:
+        parse({"app_id": "7", "app_secret": "s", **config})
+    assert CANARY not in str(refused.value)
+
+
+@pytest.mark.parametrize("code", ["aw*3!4964", "a*%2A", "100%", "act.x%zz", "a=b", "x" * 500])
+def test_codes_as_tiktok_means_them_are_taken(code: str) -> None:
+    """A decoded code is left alone, whatever percent and equals signs it has."""
+    config = parse({"app_id": "7", "app_secret": "s", "auth_code": code})
+    assert config.connections[0].seed is not None
+    assert config.connections[0].seed.auth_code == code
 
 
 @pytest.mark.parametrize("char", ["\n", "\r", "\t", "\x00", "\x1b", "\x7f", "\u202e", "\u2028"])
