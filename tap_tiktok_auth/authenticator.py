@@ -222,5 +222,7 @@ def _works(broker: Broker, held: Held) -> bool:
 
 def _import_all() -> None:
     """Import what a renewal needs; in a child that is forked in the midst, it never would be."""
-    from tap_tiktok_auth import client, single_flight, store  # noqa: F401, PLC0415  (once needed)
+    import platformdirs  # noqa: F401, PLC0415  (once needed)
+
+    from tap_tiktok_auth import client, single_flight, store  # noqa: F401, PLC0415
     from tap_tiktok_auth.store import recovery  # noqa: F401, PLC0415
