@@ -19,7 +19,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
 from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
-from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.redaction import install, teach
 from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
@@ -197,15 +197,9 @@ class TapTikTokAuth(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the config; the SDK's own check would print secret values."""
         if raise_errors:
-            self._learn_secrets()
+            teach(*setting_values.secrets_of(self.config))
             _ = self.settings
         return []
-
-    def _learn_secrets(self) -> None:
-        for handler in logging.getLogger().handlers:
-            redactor = getattr(handler.formatter, "redactor", None)
-            if isinstance(redactor, Redactor):
-                redactor.learn(*setting_values.secrets_of(self.config))
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
@@ -222,7 +216,7 @@ class TapTikTokAuth(Tap):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command line, with secrets masked in all that is logged."""
-        install(Redactor())
+        install()
         command = super().get_singer_command()
         return TapCommand(
             name=command.name,

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tap_tiktok_auth.errors import NoAnswer, RateLimited, RequestRefused, TryAgainLater
-from tap_tiktok_auth.redaction import clean, clean_id
+from tap_tiktok_auth.redaction import clean, clean_id, clean_message, echoes
 from tap_tiktok_auth.return_codes import business_error, login_kit_error
 from tap_tiktok_auth.tokens import Grant
 
@@ -55,7 +55,7 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
     if code is not None and abs(code) > _LARGEST_CODE:
         _not_understood(response, "has an impossible return code")
     if code not in {None, 0, _PARTIALLY_SUCCESSFUL}:
-        message = clean(envelope.get("message") or "", response.request.secrets)
+        message = clean_message(envelope.get("message"), response.request.secrets)
         raise business_error(
             code,
             response.request.purpose,
@@ -96,9 +96,9 @@ def login_kit_data(response: Response) -> dict[str, Any]:
         _not_understood(response, "has an error of a wrong kind")
     if code not in {None, "", "ok"}:
         raise login_kit_error(
-            clean(code, limit=60),
+            clean(code, response.request.secrets, limit=60),
             response.request.purpose,
-            message=clean(message or "", response.request.secrets),
+            message=clean_message(message, response.request.secrets),
             log_id=log_id,
         )
     if response.status >= 400:
@@ -252,7 +252,7 @@ def _not_understood(response: Response, problem: str) -> NoReturn:
 
 def _request_id(response: Response, value: object) -> str | None:
     identifier = clean_id(value)
-    return None if identifier in response.request.secrets else identifier
+    return None if identifier and echoes(identifier, response.request.secrets) else identifier
 
 
 def _token(response: Response, data: Mapping[str, Any], name: str) -> str | None:

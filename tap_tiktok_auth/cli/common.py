@@ -14,7 +14,7 @@ import click
 
 from tap_tiktok_auth import config_files, configuration, setting_values
 from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
-from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.redaction import install, teach
 from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
@@ -131,6 +131,5 @@ def _set_up_logging(values: dict[str, Any]) -> None:
         format="tiktok-auth: %(message)s",
         stream=sys.stderr,
     )
-    redactor = Redactor()
-    redactor.learn(*setting_values.secrets_of(values))
-    install(redactor)
+    teach(*setting_values.secrets_of(values))
+    install()
