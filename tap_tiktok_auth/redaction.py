@@ -283,10 +283,7 @@ def clean(text: object, secrets: Iterable[str] = (), limit: int = 200) -> str:
     redactor = Redactor()
     redactor.learn(*secrets)
     raw = str(text)
-    # Dropping comes before masking: a secret with an invisible character inside is still one.
-    line = " ".join(_ANSI.sub("", raw[:_WINDOW]).split())
-    line = "".join(char for char in line if char.isprintable())
-    line = redactor.redact(SECRETS.mask_known(line))
+    line = redactor.redact(SECRETS.mask_known(_one_line(raw[:_WINDOW])))
     if len(raw) > _WINDOW:
         # The cut may have gone through a secret: leave out what may be its first half.
         longest = max((len(form) for value in secrets for form in _forms(value)), default=0)
@@ -306,9 +303,17 @@ def clean_message(text: object, secrets: Iterable[str] = (), limit: int = 200) -
         secrets: What the request carried.
         limit: The most characters to return; a longer text ends with `…`.
     """
-    line = unicodedata.normalize("NFKC", clean(text, secrets, _MESSAGE_WINDOW))
+    if text is None:
+        return ""
+    line = unicodedata.normalize("NFKC", _one_line(str(text)[:_MESSAGE_WINDOW]))
     line = _RUN.sub(_words, _mask_echoes(line, secrets))
-    return _cut(_MASKS.sub(MASK, line), limit)
+    return _cut(_MASKS.sub(MASK, SECRETS.redact(line)), limit)
+
+
+def _one_line(text: str) -> str:
+    """Drop what steers a terminal, before masking: a secret may have it inside."""
+    line = " ".join(_ANSI.sub("", text).split())
+    return "".join(char for char in line if char.isprintable())
 
 
 def _words(run: re.Match[str]) -> str:

@@ -96,7 +96,7 @@ def login_kit_data(response: Response) -> dict[str, Any]:
         _not_understood(response, "has an error of a wrong kind")
     if code not in {None, "", "ok"}:
         raise login_kit_error(
-            clean(code, response.request.secrets, limit=60),
+            clean_message(code, response.request.secrets, limit=60),
             response.request.purpose,
             message=clean_message(message, response.request.secrets),
             log_id=log_id,

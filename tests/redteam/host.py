@@ -190,7 +190,7 @@ def tell_of(error: BaseException) -> None:
         type(error), error, error.__traceback__, show_locals=True,
         locals_max_string=10_000, locals_max_length=10_000,
     )  # fmt: skip
-    rich.console.Console(file=sys.stderr, width=10_000).print(pretty)
+    rich.console.Console(file=sys.stderr, width=2_000).print(pretty)
 
 
 class Given:
