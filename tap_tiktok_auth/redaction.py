@@ -26,6 +26,8 @@ MASK = "***"
 #: name of a secret setting they are masked all the same.
 MIN_LENGTH = 6
 
+_MAX_LENGTH = 8_192
+
 # Before a name may stand an escape: `%3Fsecret`, `\r\nAccess-Token`.
 _ESCAPE = r"(?<=%[0-9A-F]{2})|(?<=\\[nrt])"
 # Names whose values are secret, in the spellings of settings, headers and environment variables.
@@ -114,11 +116,11 @@ class Redactor:
         """Mask these values from now on.
 
         Args:
-            *values: Secrets. Of a URL only the password is one. None and values of fewer than
-                `MIN_LENGTH` characters are passed over.
+            *values: Secrets. Of a URL only the password is one. None, values of fewer than
+                `MIN_LENGTH` characters and what is far too long for a secret are passed over.
         """
         for value in values:
-            if value and value not in self._learned:
+            if value and value not in self._learned and len(value) <= _MAX_LENGTH:
                 self._learned[value] = None
                 self._learn_forms(value)
         if len(self._learned) > _MOST_VALUES:
@@ -328,7 +330,7 @@ def echoes(text: str, secrets: Iterable[str]) -> bool:
 
 def _mask_echoes(line: str, secrets: Iterable[str]) -> str:
     """Mask each run without a space that has a part of a secret, also one that signs split."""
-    kept = [(char.lower(), place) for place, char in enumerate(line) if char.isalnum()]
+    kept = [(low, at) for at, char in enumerate(line) for low in char.lower() if low.isalnum()]
     bare = "".join(char for char, _ in kept)
     parts = {
         spelling[start : start + MIN_LENGTH]
