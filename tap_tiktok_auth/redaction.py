@@ -27,6 +27,8 @@ MASK = "***"
 MIN_LENGTH = 6
 
 _MAX_LENGTH = 8_192
+#: Nothing of this length is found in a text by chance.
+_UNLIKELY = 16
 
 # Before a name may stand an escape: `%3Fsecret`, `\r\nAccess-Token`.
 _ESCAPE = r"(?<=%[0-9A-F]{2})|(?<=\\[nrt])"
@@ -152,6 +154,10 @@ class Redactor:
             parts += [text[done:start], MASK]
             done = end
         return "".join([*parts, text[done:]])
+
+    def finds_in(self, text: str) -> bool:
+        """Whether a text has a secret in it, other than one as short as an everyday word."""
+        return any(end - start >= _UNLIKELY for start, end in self._found(text))
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where secrets stand; spans of secrets that overlap are joined."""

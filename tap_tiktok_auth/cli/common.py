@@ -14,14 +14,22 @@ import click
 
 from tap_tiktok_auth import config_files, configuration, setting_values
 from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
-from tap_tiktok_auth.redaction import install, teach
+from tap_tiktok_auth.redaction import SECRETS, install, teach
 from tap_tiktok_auth.session import session
+from tap_tiktok_auth.settings import ENV_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.connections import Config
+
+#: Variables that no command inherits, in capitals: our settings, by their own names and by those
+#: that Meltano gives them too, the credentials of Meltano's databases and of libpq, other tokens.
+_WITHHELD_PREFIXES = (ENV_PREFIX, "MELTANO_EXTRACT_", "MELTANO_STATE_BACKEND_")
+_WITHHELD = frozenset(
+    {"MELTANO_DATABASE_URI", "PGPASSWORD", "TIKTOK_ACCESS_TOKEN", "TIKTOK_ADVERTISER_IDS"}
+)
 
 C = TypeVar("C", bound="Callable[..., Any]")
 
@@ -91,6 +99,28 @@ def exit_code(error: TikTokAuthError) -> int:
 def tell(line: str) -> None:
     """Print a line for a person, on stderr: stdout is for results."""
     click.echo(f"tiktok-auth: {line}", err=True)
+
+
+def command_environment(environ: Mapping[str, str], keep: Collection[str] = ()) -> dict[str, str]:
+    """Return what a command that we run inherits: no setting of ours, nor another's credential.
+
+    Args:
+        environ: Our own environment.
+        keep: Variables that it inherits all the same.
+    """
+
+    def is_withheld(name: str, value: str) -> bool:
+        return (
+            name.upper() in _WITHHELD
+            or name.upper().startswith(_WITHHELD_PREFIXES)
+            or SECRETS.finds_in(value)
+        )
+
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in keep or not is_withheld(name, value)
+    }
 
 
 def print_json(value: object) -> None:

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from tap_tiktok_auth.cli.common import config_option, one_line_errors, open_session, tell
+from tap_tiktok_auth.cli.common import (
+    command_environment,
+    config_option,
+    one_line_errors,
+    open_session,
+    tell,
+)
 from tap_tiktok_auth.cli.fields import FIELDS, variables
 from tap_tiktok_auth.cli.not_run import not_run
 from tap_tiktok_auth.cli.times import duration
 from tap_tiktok_auth.connections import DEFAULT_NAME
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.settings import BY_NAME, ENV_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +29,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.connections import Connection
 
-#: Meltano gives a plugin's settings a second time, under this prefix.
-_MELTANO_PREFIX = "MELTANO_EXTRACT_"
 _TOKEN, _ADVERTISERS = "TIKTOK_ACCESS_TOKEN", "TIKTOK_ADVERTISER_IDS"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Key of the command in click's context.
@@ -92,6 +95,12 @@ def _assignments(
     metavar="DURATION",
     help="The token must work for at least so long: 90s, 30m, 6h.",
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="VAR",
+    help="A variable to pass on although it is withheld otherwise; repeatable.",
+)
 @config_option
 @click.pass_context
 @one_line_errors
@@ -100,15 +109,17 @@ def exec_command(
     name: str | None,
     assignments: dict[str, str],
     min_lifetime: float,
+    keep: tuple[str, ...],
     config_paths: tuple[str, ...],
 ) -> None:
     """Run a command with a fresh token in its environment.
 
     The command gets TIKTOK_ACCESS_TOKEN and, for api marketing, TIKTOK_ADVERTISER_IDS (comma
     separated), or just the variables of --set. It does not get the TAP_TIKTOK_AUTH_* variables,
-    which hold the app secret and the store's key. It takes the place of this process, so signals
-    and its exit code are its own. Without NAME the only connection is taken, else the one named
-    default.
+    which hold the app secret and the store's key, nor MELTANO_EXTRACT_*,
+    MELTANO_STATE_BACKEND_*, MELTANO_DATABASE_URI, PGPASSWORD, and any other that has one of these
+    secrets in it, unless --keep names it. It takes the place of this process, so signals and its
+    exit code are its own. Without NAME the only connection is taken, else the one named default.
 
     Exit code 127 if the command is not found, 126 if it cannot be run, 3 if a person must
     authorise.
@@ -128,7 +139,7 @@ def exec_command(
         if held.record.api == "marketing":
             defaults[_ADVERTISERS] = "advertiser_ids"
         found = variables(broker, held, assignments or defaults)
-    _become(ctx.meta[_COMMAND], _environment(os.environ, found))
+    _become(ctx.meta[_COMMAND], {**command_environment(os.environ, keep), **found})
 
 
 def _the_one(broker: Broker) -> Connection:
@@ -143,17 +154,6 @@ def _the_one(broker: Broker) -> Connection:
             next_step=f"Name one of: {', '.join(names)}",
         )
     return connections[names.index(DEFAULT_NAME)]
-
-
-def _environment(inherited: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
-    """Return the command's environment: no setting of ours, nor a leftover of another token."""
-    dropped = {_TOKEN, _ADVERTISERS, *(_MELTANO_PREFIX + name.upper() for name in BY_NAME)}
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        if not name.upper().startswith(ENV_PREFIX) and name.upper() not in dropped
-    }
-    return {**kept, **found}
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
