@@ -43,7 +43,7 @@ def tiktok_auth() -> None:
 
 def _fresh_token(name: str) -> str | None:
     """Return the connection's access token if it is fresh and settled in the store, else None."""
-    from tap_tiktok_auth.configuration import parse  # noqa: PLC0415
+    from tap_tiktok_auth.configuration import check_name, parse  # noqa: PLC0415
     from tap_tiktok_auth.errors import StoreError  # noqa: PLC0415
     from tap_tiktok_auth.session import session  # noqa: PLC0415
     from tap_tiktok_auth.setting_values import from_environment  # noqa: PLC0415
@@ -51,7 +51,7 @@ def _fresh_token(name: str) -> str | None:
     try:
         with session(parse(from_environment(os.environ))) as broker:
             try:
-                record = broker.store.read(name)
+                record = broker.store.read(check_name(name))
             except StoreError as error:
                 raise error.of(name) from None
             if record is None or record.token is None or record.attempt is not None:

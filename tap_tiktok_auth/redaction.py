@@ -86,6 +86,8 @@ _LOGGERS = (
 _WINDOW = 20_000
 _MESSAGE_WINDOW = 2_000
 
+#: What a token looks like that nobody has told us of.
+_TOKEN = re.compile(r"(?=[^\s'\"]*[0-9])[^\s'\"]{28,}")
 _RUN = re.compile(r"\S+")
 _WORD = re.compile(
     r"[A-Z]{0,3}[a-z]{1,20}(?:[A-Z][a-z]{1,15}){0,3}|[A-Z]{1,20}|v?\d{1,2}|\d{3,20}"
@@ -367,6 +369,11 @@ def _spellings(secrets: Iterable[str]) -> Iterator[str]:
 
 def _cut(line: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def repeatable(text: str) -> str:
+    """Return what a person typed as it may be repeated: printable, and nothing like a token."""
+    return _TOKEN.sub(MASK, clean(text, limit=500))
 
 
 def clean_id(text: object) -> str | None:

@@ -40,9 +40,12 @@ class Roster:
             return _stored_connection(record, configured)
         if configured is not None:
             return configured
+        from tap_tiktok_auth.redaction import repeatable  # noqa: PLC0415  (in this error only)
+
         raise ConfigurationError(
-            f"there is no connection named {name}",
-            next_step=f"Run: tiktok-auth login {name}, or add it to the setting connections.",
+            f"there is no connection named {repeatable(name)}",
+            next_step=f"Run: tiktok-auth login {repeatable(name)}, or add it to the setting"
+            " connections.",
         )
 
     def connections(self) -> list[Connection]:

@@ -10,12 +10,13 @@ import errno
 import importlib
 import logging
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from click.shell_completion import CompletionItem
 
@@ -100,10 +101,16 @@ class LazyGroup(click.Group):
             if name.startswith(incomplete)
         ] + click.Command.shell_complete(self, ctx, incomplete)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401
+        """Parse what stands before the command's name."""
+        with _nothing_secret_repeated():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (as click has it)
         """Run a command; whatever ends it, the person sees no traceback."""
         try:
-            return super().invoke(ctx)
+            with _nothing_secret_repeated():
+                return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
             sys.exit(EXIT_INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit):
@@ -124,6 +131,18 @@ class LazyGroup(click.Group):
             err=True,
         )
         sys.exit(1)
+
+
+@contextmanager
+def _nothing_secret_repeated() -> Iterator[None]:
+    """Let wrong usage be told without what may be a token in the wrong place."""
+    try:
+        yield
+    except click.UsageError as error:
+        from tap_tiktok_auth.redaction import repeatable  # noqa: PLC0415  (after a mistake only)
+
+        error.message = repeatable(error.message)  # type: ignore[misc]
+        raise
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

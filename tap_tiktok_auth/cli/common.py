@@ -36,6 +36,23 @@ C = TypeVar("C", bound="Callable[..., Any]")
 EXIT_ERROR = 1
 EXIT_AUTHORIZE = 3
 
+
+class _ConnectionName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A NAME; what is none is not repeated: it may be a token, or steer the terminal."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or end with one line."""
+        del param, ctx
+        try:
+            return configuration.check_name(value, "the NAME given")
+        except TikTokAuthError as error:
+            fail(error)
+
+
+connection_name = _ConnectionName()
+
 config_option = click.option(
     "--config",
     "config_paths",

@@ -9,6 +9,7 @@ import click
 from tap_tiktok_auth.cli import tables
 from tap_tiktok_auth.cli.common import (
     config_option,
+    connection_name,
     json_option,
     one_line_errors,
     open_session,
@@ -37,7 +38,7 @@ _TONES: dict[str, Tone] = {
 
 
 @click.command()
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", type=connection_name, required=False, metavar="[NAME]")
 @config_option
 @click.option(
     "--since",

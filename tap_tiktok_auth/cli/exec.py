@@ -13,6 +13,7 @@ import click
 from tap_tiktok_auth.cli.common import (
     command_environment,
     config_option,
+    connection_name,
     one_line_errors,
     open_session,
     tell,
@@ -79,7 +80,7 @@ def _assignments(
 
 
 @click.command("exec", cls=_Exec)
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", type=connection_name, required=False, metavar="[NAME]")
 @click.option(
     "assignments",
     "--set",

@@ -9,6 +9,7 @@ import click
 from tap_tiktok_auth.cli.common import (
     config_option,
     confirm,
+    connection_name,
     one_line_errors,
     open_session,
     tell,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=connection_name)
 @config_option
 @yes_option
 @one_line_errors

@@ -17,6 +17,7 @@ from tap_tiktok_auth.cli import condition
 from tap_tiktok_auth.cli.common import (
     EXIT_ERROR,
     config_option,
+    connection_name,
     json_option,
     load,
     one_line_errors,
@@ -57,7 +58,7 @@ class Result:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", type=connection_name, nargs=-1, metavar="[NAME]...")
 @config_option
 @click.option(
     "--due-within",

@@ -12,6 +12,7 @@ from tap_tiktok_auth import revocation
 from tap_tiktok_auth.cli.common import (
     config_option,
     confirm,
+    connection_name,
     one_line_errors,
     open_session,
     tell,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=connection_name)
 @config_option
 @yes_option
 @one_line_errors

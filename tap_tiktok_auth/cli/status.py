@@ -11,6 +11,7 @@ from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.cli import condition, tables
 from tap_tiktok_auth.cli.common import (
     config_option,
+    connection_name,
     json_option,
     one_line_errors,
     open_session,
@@ -32,7 +33,7 @@ _PLAIN_HEADINGS = ("CONNECTION", "API", "STATUS", "TIME_LEFT", "CONSENT_ENDS")
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", type=connection_name, nargs=-1, metavar="[NAME]...")
 @config_option
 @json_option
 @click.option("--check", "asks", is_flag=True, help="Have fresh tokens and ask TikTok about them.")

@@ -6,6 +6,7 @@ import click
 
 from tap_tiktok_auth.cli.common import (
     config_option,
+    connection_name,
     json_option,
     one_line_errors,
     open_session,
@@ -15,7 +16,7 @@ from tap_tiktok_auth.cli.common import (
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", type=connection_name)
 @config_option
 @json_option
 @click.option(
