@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Exit code after Ctrl-C, as a shell has it.
+EXIT_INTERRUPTED = 130
 
 
 def tap() -> None:
@@ -13,12 +22,13 @@ def tap() -> None:
     The collector rests meanwhile: what is imported stays, and looking through the SDK again and
     again for garbage takes a tenth of the start.
     """
+    if sys.stdout is None:
+        sys.exit("tap-tiktok-auth: stdout is closed, so records have nowhere to go")
     gc.disable()
-    from tap_tiktok_auth.tap import TapTikTokAuth  # noqa: PLC0415  (after the line above)
-
+    run = _starting(_load_tap)
     gc.freeze()
     gc.enable()
-    TapTikTokAuth.cli()
+    run()
 
 
 def tiktok_auth() -> None:
@@ -29,16 +39,70 @@ def tiktok_auth() -> None:
     store has the answer; all else goes the usual way, which does and says all that is to be done
     and said.
     """
+    _starting(_load_command_line)()
+
+
+def _load_tap() -> Callable[[], Any]:
+    from tap_tiktok_auth.tap import TapTikTokAuth  # noqa: PLC0415  (after the collector rests)
+
+    return TapTikTokAuth.cli
+
+
+def _load_command_line() -> Callable[[], Any]:
+    match sys.argv[1:]:
+        case ["token", name] if not name.startswith("-"):
+            token = _fresh_token(name)
+            if token is not None:
+                sys.exit(_say(token))
+    from tap_tiktok_auth.cli import main  # noqa: PLC0415  (not for a fresh token)
+
+    return main
+
+
+def _starting(load: Callable[[], Callable[[], Any]]) -> Callable[[], Any]:
+    """Load a program, with all three standard streams there, and ready for Ctrl-C.
+
+    A file that is opened while a standard stream is closed takes its number, and what is written
+    there goes into that file. As an exception Ctrl-C would come up amidst imports, which print it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  (for good)
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
     try:
-        match sys.argv[1:]:
-            case ["token", name] if not name.startswith("-"):
-                token = _fresh_token(name)
-                if token is not None:
-                    sys.exit(_say(token))
-        from tap_tiktok_auth.cli import main  # noqa: PLC0415  (not for a fresh token)
-    except KeyboardInterrupt:
-        sys.exit(130)  # as a shell has it
-    main()
+        return load()
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def describe(error: Exception) -> str:
+    """Return a line about a failure that nothing expects, without its text: that may be secret."""
+    if isinstance(error, OSError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _give_stdout_up()
+    cause = f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""
+    return (
+        f"an unexpected {type(error).__name__}{cause}. See where with:"
+        " TAP_TIKTOK_AUTH_LOGLEVEL=DEBUG"
+    )
+
+
+def is_closed_pipe(error: Exception) -> bool:
+    """Whether nobody reads the output any more: click ends quietly then."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _give_stdout_up() -> None:
+    """Let Python not complain about what it could not write once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fresh_token(name: str) -> str | None:
@@ -71,8 +135,7 @@ def _say(token: str) -> int:
     try:
         print(token, flush=True)  # noqa: T201
     except OSError as error:
-        # Python would complain about what it could not write once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_stdout_up()
         if not isinstance(error, BrokenPipeError):
             print(f"tiktok-auth: cannot print the token: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1

@@ -10,14 +10,17 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import click
 from singer_sdk import Tap
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import config_files, configuration, setting_values, settings, streams
 from tap_tiktok_auth.checks import check_all
+from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.redaction import install, teach
 from tap_tiktok_auth.session import session
@@ -26,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.singerlib import CatalogEntry
 
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.checks import Report
@@ -55,6 +58,16 @@ class TapCommand(SingerCommand):
             yield
         except TikTokAuthError as error:
             self.logger.error("%s", error)  # noqa: TRY400  (a traceback helps no user)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if is_closed_pipe(error):
+                raise
+            self.logger.debug("%s", type(error).__name__, exc_info=error)
+            self.logger.error("%s", describe(error))  # noqa: TRY400
             sys.exit(1)
 
 
@@ -251,7 +264,7 @@ class TapTikTokAuth(Tap):
         tap = cls(
             config=options["config"].config,
             state=_json(options.get("state"), "state"),
-            catalog=_json(options.get("catalog"), "catalog"),
+            catalog=_catalog(options.get("catalog")),
             parse_env_config=options["config"].parse_env,
         )
         tap.complete(tap.sync_all)
@@ -266,6 +279,31 @@ class TapTikTokAuth(Tap):
         tap = cls(config=config.config, parse_env_config=config.parse_env)
         tap.complete(tap.run_connection_test)
         ctx.exit()
+
+
+def _catalog(file: IO[str] | None) -> dict[str, Any] | None:
+    """Read a catalog; the SDK would come upon what is wrong in it one by one, the last in a sync.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    content = _json(file, "catalog")
+    try:
+        fits = all(map(_fits, Catalog.from_dict(content or {}).values()))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ConfigurationError(
+            "the catalog file is not of the kind that Singer has",
+            next_step="Make it anew: tap-tiktok-auth --discover > catalog.json",
+        )
+    return content
+
+
+def _fits(stream: CatalogEntry) -> bool:
+    stream.metadata.resolve_selection()
+    keys = (None, *stream.schema.to_dict()["properties"])
+    return stream.stream in {None, stream.tap_stream_id} and stream.replication_key in keys
 
 
 def _json(file: IO[str] | None, what: str) -> dict[str, Any] | None:
