@@ -40,7 +40,7 @@ MALFORMED: list[Any] = [
     *each(lambda value: entry(schema={"properties": value}), [7], {"a": 7}, {"a": None}, "x"),
     *each(lambda value: entry(metadata=value), 7, "x", [7], [None], [{}], [{"breadcrumb": 7}]),
     *each(lambda value: entry(metadata=[{"breadcrumb": value, "metadata": {}}]), 7, None, [[]]),
-    *each(lambda value: told(value), 7, None, "x", [7]),
+    *each(told, 7, None, "x", [7]),
     *each(lambda value: entry(replication_key=value), 7, "nobody", [], {}),
     *each(lambda value: entry(stream=value), 7, "other", []),
 ]
