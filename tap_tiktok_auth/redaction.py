@@ -125,8 +125,8 @@ class Redactor:
         """
         for value in values:
             if value and value not in self._learned and len(value) <= _MAX_LENGTH:
-                self._learned[value] = None
                 self._learn_forms(value)
+                self._learned[value] = None  # from here on another thread may rely on it
         if len(self._learned) > _MOST_VALUES:
             self._forget_the_oldest()
 
