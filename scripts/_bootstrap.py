@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Everything that the scripts install for themselves goes here; git ignores it.
 TOOLS = ROOT / ".tools"
 
-UV = "uv==0.13.8"
+#: The pinned uv, with the hashes of its wheels.
+UV = ROOT / "scripts" / "uv-requirements.txt"
 MELTANO = "meltano==4.4.1"
 #: Compiled pins for Meltano's own environment, see CONTRIBUTING.
 MELTANO_CONSTRAINTS = ROOT / "scripts" / "meltano-constraints.txt"
@@ -95,8 +96,9 @@ def find_uv() -> Path:
     progress("installing uv")
     # `--target` works with every pip, needs no ensurepip, and leaves the system's Python alone.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
+    hashed = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement"]
     run(
-        [*pip, "--no-warn-script-location", "--target", TOOLS / "uv", UV],
+        [*pip, "--no-warn-script-location", "--target", TOOLS / "uv", *hashed, UV],
         what="installing uv with pip",
         environment=clean_environment({"PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0"}),
     )

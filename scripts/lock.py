@@ -1,7 +1,8 @@
 """Compile the pins, or check that they are still right.
 
-`constraints.txt` pins what the tests and the tools need; `scripts/meltano-constraints.txt` pins
-Meltano's own environment. Both carry hashes and no addresses.
+`constraints.txt` pins what the tests and the tools need, `requirements.txt` what an installation
+needs, `scripts/meltano-constraints.txt` Meltano's own environment, `scripts/uv-requirements.txt`
+the uv that the scripts bring along. All carry hashes and no addresses.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _bootstrap import MELTANO, MELTANO_CONSTRAINTS, ROOT, fail, find_uv, run
+from _bootstrap import MELTANO, MELTANO_CONSTRAINTS, ROOT, UV, fail, find_uv, run
 
 # Without the oldest Python named, uv takes the one it runs beside as the oldest.
 _OPTIONS = (
@@ -27,22 +28,42 @@ def compile_project(uv: Path, output: Path) -> None:
     run([uv, "pip", "compile", *wanted, *_OPTIONS, "-o", output], what="compiling the pins")
 
 
+def compile_installation(uv: Path, output: Path) -> None:
+    """Compile the pins of an installation, which are the project's, to *output*."""
+    wanted = ["pyproject.toml", "--all-extras", "--group", "build", "-c", "constraints.txt"]
+    run([uv, "pip", "compile", *wanted, *_OPTIONS, "-o", output], what="compiling the pins")
+
+
 def compile_meltano(uv: Path, output: Path) -> None:
     """Compile Meltano's pins to *output*, keeping those that it has."""
+    _compile_one(uv, MELTANO, output)
+
+
+def compile_uv(uv: Path, output: Path) -> None:
+    """Compile uv's own pin to *output*, keeping the one that it has."""
+    _compile_one(uv, "uv", output)
+
+
+def _compile_one(uv: Path, requirement: str, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder) / "meltano.in"
-        wanted.write_text(f"{MELTANO}\n", encoding="utf-8")
+        wanted = Path(folder) / "wanted.in"
+        wanted.write_text(f"{requirement}\n", encoding="utf-8")
         command: list[str | Path] = [uv, "pip", "compile", wanted, *_OPTIONS, "-o", output]
-        run(command, what="compiling Meltano's pins")
+        run(command, what=f"compiling the pins of {requirement}")
+
+
+PINS = {
+    ROOT / "constraints.txt": compile_project,
+    ROOT / "requirements.txt": compile_installation,
+    MELTANO_CONSTRAINTS: compile_meltano,
+    UV: compile_uv,
+}
 
 
 def check(uv: Path) -> list[str]:
     """Return what is wrong with the pins."""
     problems = []
-    for path, compiler in (
-        (ROOT / "constraints.txt", compile_project),
-        (MELTANO_CONSTRAINTS, compile_meltano),
-    ):
+    for path, compiler in PINS.items():
         name = path.relative_to(ROOT)
         if not path.exists():
             problems.append(f"{name} is missing")
@@ -68,8 +89,8 @@ def main() -> int:
     chosen = parser.parse_args()
     uv = find_uv()
     if chosen.write:
-        compile_project(uv, ROOT / "constraints.txt")
-        compile_meltano(uv, MELTANO_CONSTRAINTS)
+        for path, compiler in PINS.items():
+            compiler(uv, path)
         return 0
     problems = check(uv)
     if problems:

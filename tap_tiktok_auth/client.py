@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import backoff
 import requests
@@ -32,6 +32,7 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.forks import Forkable
 from tap_tiktok_auth.pacing import Pacer
+from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.transport import Watchdog, WatchedAdapter, no_answer, unreachable
 from tap_tiktok_auth.version import VERSION
 
@@ -52,6 +53,7 @@ BODY_LIMIT = 10_000_000
 QPM_PAUSE = 300.0
 
 _RETRIES = 4
+_WITHHELD = "withheld"
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 _HEADERS = {
@@ -154,8 +156,9 @@ class Client(Forkable):
             ConfigurationError: It cannot be sent as it is.
         """
         adapter = self._spending if request.spends else self._reading
+        teach(*request.secrets)
         sent_at = self._clock()
-        with adapter.watching(self.timeout) as watch:
+        with adapter.watching(self.timeout, _on_the_wire(request)) as watch:
             try:
                 with adapter.send(
                     _prepared(request),
@@ -247,11 +250,29 @@ def _prepared(request: Request) -> requests.PreparedRequest:
     """
     prepared = _addressed(request.method, request.url).copy()
     if request.params:
-        prepared.prepare_url(request.url, request.params)
+        prepared.prepare_url(request.url, {**request.params, **_withheld(request)})
     closing = {"Connection": "close"} if request.spends else {}
     prepared.prepare_headers({**_HEADERS, **closing, **request.headers})
     prepared.prepare_body(request.form, None, request.json)
     return prepared
+
+
+def _withheld(request: Request) -> dict[str, str]:
+    """Return what stands in the query in place of secrets until the request leaves."""
+    params = request.params or {}
+    return {name: _WITHHELD for name, value in params.items() if value in request.secrets}
+
+
+def _on_the_wire(request: Request) -> tuple[tuple[bytes, bytes], ...]:
+    """Return what to put in their place then.
+
+    TikTok wants the app secret in the query of `advertiser/get`. Addresses stand in logs, in errors
+    and in what monitoring tools read along, so the libraries in between get one without it.
+    """
+    return tuple(
+        (urlencode({name: text}).encode(), urlencode({name: (request.params or {})[name]}).encode())
+        for name, text in _withheld(request).items()
+    )
 
 
 @functools.lru_cache(maxsize=64)

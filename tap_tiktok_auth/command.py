@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
+import signal
 import sys
 import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: When this process began its work, by the steady clock; None in a host program.
 begun: float | None = None
+
+#: Exit code after Ctrl-C, as a shell has it.
+EXIT_INTERRUPTED = 130
 
 
 def tap() -> None:
@@ -17,12 +26,13 @@ def tap() -> None:
     The collector rests meanwhile: what is imported stays, and looking through the SDK again and
     again for garbage takes a tenth of the start.
     """
+    if sys.stdout is None:
+        sys.exit("tap-tiktok-auth: stdout is closed, so records have nowhere to go")
     gc.disable()
-    from tap_tiktok_auth.tap import TapTikTokAuth  # noqa: PLC0415  (after the line above)
-
+    run = _starting(_load_tap)
     gc.freeze()
     gc.enable()
-    TapTikTokAuth.cli()
+    run()
 
 
 def tiktok_auth() -> None:
@@ -35,21 +45,75 @@ def tiktok_auth() -> None:
     """
     global begun  # noqa: PLW0603  (there is one process)
     begun = time.monotonic()
+    _starting(_load_command_line)()
+
+
+def _load_tap() -> Callable[[], Any]:
+    from tap_tiktok_auth.tap import TapTikTokAuth  # noqa: PLC0415  (after the collector rests)
+
+    return TapTikTokAuth.cli
+
+
+def _load_command_line() -> Callable[[], Any]:
+    match sys.argv[1:]:
+        case ["token", name] if not name.startswith("-"):
+            token = _fresh_token(name)
+            if token is not None:
+                sys.exit(_say(token))
+    from tap_tiktok_auth.cli import main  # noqa: PLC0415  (not for a fresh token)
+
+    return main
+
+
+def _starting(load: Callable[[], Callable[[], Any]]) -> Callable[[], Any]:
+    """Load a program, with all three standard streams there, and ready for Ctrl-C.
+
+    A file that is opened while a standard stream is closed takes its number, and what is written
+    there goes into that file. As an exception Ctrl-C would come up amidst imports, which print it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  (for good)
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(EXIT_INTERRUPTED))
     try:
-        match sys.argv[1:]:
-            case ["token", name] if not name.startswith("-"):
-                token = _fresh_token(name)
-                if token is not None:
-                    sys.exit(_say(token))
-        from tap_tiktok_auth.cli import main  # noqa: PLC0415  (not for a fresh token)
-    except KeyboardInterrupt:
-        sys.exit(130)  # as a shell has it
-    main()
+        return load()
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def describe(error: Exception) -> str:
+    """Return a line about a failure that nothing expects, without its text: that may be secret."""
+    if isinstance(error, OSError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _give_stdout_up()
+    cause = f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""
+    return (
+        f"an unexpected {type(error).__name__}{cause}. See where with:"
+        " TAP_TIKTOK_AUTH_LOGLEVEL=DEBUG"
+    )
+
+
+def is_closed_pipe(error: Exception) -> bool:
+    """Whether nobody reads the output any more: click ends quietly then."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _give_stdout_up() -> None:
+    """Let Python not complain about what it could not write once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fresh_token(name: str) -> str | None:
     """Return the connection's access token if it is fresh and settled in the store, else None."""
-    from tap_tiktok_auth.configuration import parse  # noqa: PLC0415
+    from tap_tiktok_auth.configuration import check_name, parse  # noqa: PLC0415
     from tap_tiktok_auth.errors import StoreError  # noqa: PLC0415
     from tap_tiktok_auth.session import session  # noqa: PLC0415
     from tap_tiktok_auth.setting_values import from_environment  # noqa: PLC0415
@@ -61,7 +125,7 @@ def _fresh_token(name: str) -> str | None:
             return None
         with session(config) as broker:
             try:
-                record = broker.store.read(name)
+                record = broker.store.read(check_name(name))
             except StoreError as error:
                 raise error.of(name) from None
             if record is None or record.token is None or record.attempt is not None:
@@ -81,8 +145,7 @@ def _say(token: str) -> int:
     try:
         print(token, flush=True)  # noqa: T201
     except OSError as error:
-        # Python would complain about what it could not write once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_stdout_up()
         if not isinstance(error, BrokenPipeError):
             print(f"tiktok-auth: cannot print the token: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1

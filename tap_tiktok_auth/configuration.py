@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,99}")
+#: A host as it is spelled in ASCII: no other script, no punycode, no empty label, no trailing dot.
+_LABEL = r"(?!-|xn--)[a-z0-9-]{1,63}(?<!-)"
+_HOST = re.compile(
+    rf"https?://(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{{0,4}})?"
+    r"(?:/[a-z0-9_-][a-z0-9._-]*)*/*",
+    re.ASCII | re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
+_APP_ID = re.compile(r"[0-9]{1,32}", re.ASCII)
+_CLIENT_KEY = re.compile(r"(?:sb)?aw[a-z0-9]{12,18}", re.ASCII)
 _NAME_RULE = "letters, digits and . _ - @ :, at most 100, beginning with a letter or digit"
 
 
@@ -130,6 +140,7 @@ def _connection(name: str, values: Mapping[str, Any], where: str) -> Connection:
     api = values.get("api", settings.BY_NAME["api"].default)
     seed = _seed(values, api, where)
     app_id, secret = values.get("app_id"), values.get("app_secret")
+    check_app(api, app_id, secret, where)
     advertiser_ids = tuple(values.get("advertiser_ids", ()))
     if advertiser_ids and api != "marketing":
         msg = f"setting {where}advertiser_ids is for api marketing only"
@@ -153,6 +164,30 @@ def _connection(name: str, values: Mapping[str, Any], where: str) -> Connection:
         redirect_uri=values.get("redirect_uri"),
         advertiser_ids=tuple(dict.fromkeys(advertiser_ids)),
     )
+
+
+def check_app(api: str, app_id: str | None, secret: str | None, where: str = "") -> None:
+    """Refuse an app id that cannot be one: it is shown everywhere, and may be the secret.
+
+    Apps of TikTok for Business are numbered. The client keys of Login Kit have a form that no
+    client secret has.
+
+    Raises:
+        ConfigurationError: It cannot be one.
+    """
+    if api == "login_kit":
+        keys = [value for value in (app_id, secret) if value and _CLIENT_KEY.fullmatch(value)]
+        wrong = bool(app_id) and keys == [secret]
+    else:
+        wrong = bool(app_id) and not _APP_ID.fullmatch(app_id or "")
+    if wrong:
+        what = (
+            "no client key" if api == "login_kit" else f"no app id: those of api {api} are numbers"
+        )
+        raise ConfigurationError(
+            f"setting {where}app_id is {what}",
+            next_step="Did app_id and app_secret change places?",
+        )
 
 
 def _works_without_app(api: str, seed: Seed | None, advertiser_ids: tuple[str, ...]) -> bool:
@@ -205,7 +240,24 @@ def _host(name: str, url: str) -> str:
         raise wrong("must have no user, query or fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise wrong("must be https; http is allowed on a loopback address only")
+    if not _HOST.fullmatch(url) or not _is_plain_host(parts.hostname):
+        raise wrong(
+            "must have a plain host: letters, digits, hyphens and single dots, no other signs"
+        )
     return url.rstrip("/")
+
+
+def _is_plain_host(host: str) -> bool:
+    """Whether a host is a name, or an address in the one form that all programs read alike."""
+    if ":" not in host and not _NUMBER.fullmatch(host.rpartition(".")[2]):
+        return len(host) <= 253
+    import ipaddress  # noqa: PLC0415  (not with TikTok's own hosts)
+
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _split_url(url: str) -> SplitResult | None:

@@ -78,9 +78,14 @@ class TikTokAuthError(Exception):
         self.connection: str | None = None
 
     def of(self, connection: str) -> Self:
-        """Name the *connection* that the error is about, and return the error."""
+        """Name the *connection* that the error is about, and return the error as it leaves us.
+
+        The frames and errors that it came through are dropped: programs write them with all their
+        variables, some of which are tokens.
+        """
         self.connection = connection
-        return self
+        self.__context__ = None
+        return self.with_traceback(None)
 
     @property
     def advice(self) -> str | None:

@@ -11,6 +11,8 @@ import functools
 import json
 import logging
 import re
+import unicodedata
+from base64 import b32encode, b64encode
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, unquote
 
@@ -23,6 +25,10 @@ MASK = "***"
 #: Shorter values are not looked for: masking every "abc" would make logs unreadable. Beside the
 #: name of a secret setting they are masked all the same.
 MIN_LENGTH = 6
+
+_MAX_LENGTH = 8_192
+#: Nothing of this length is found in a text by chance.
+_UNLIKELY = 16
 
 # Before a name may stand an escape: `%3Fsecret`, `\r\nAccess-Token`.
 _ESCAPE = r"(?<=%[0-9A-F]{2})|(?<=\\[nrt])"
@@ -62,12 +68,32 @@ _PATTERNS = (
 
 _ANSI = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\|$)", re.DOTALL)
 _ID = re.compile(r"[A-Za-z0-9_.{}-]{1,64}")
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
 _HEX_ESCAPE = re.compile(r"%[0-9A-F]{2}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://")
 _URL_PASSWORD = re.compile(r"://[^/:@]*:([^/]+)@")
 
+#: How many secrets a redactor knows at most; of more it forgets the oldest.
+_MOST_VALUES = 100_000
+
+#: The loggers of the libraries that handle what is sent.
+_LOGGERS = (
+    *("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager", "urllib3.response"),
+    *("urllib3.util.retry", "urllib3.http2.connection", "psycopg"),
+)
+
 # No message is so long; it bounds the work on an answer that is.
 _WINDOW = 20_000
+_MESSAGE_WINDOW = 2_000
+
+#: What a token looks like that nobody has told us of.
+_TOKEN = re.compile(r"(?=[^\s'\"]*[0-9])[^\s'\"]{28,}")
+_RUN = re.compile(r"\S+")
+_WORD = re.compile(
+    r"[A-Z]{0,3}[a-z]{1,20}(?:[A-Z][a-z]{1,15}){0,3}|[A-Z]{1,20}|v?\d{1,2}|\d{3,20}"
+    r"|(?![A-Za-z])[^\W\d_]{1,40}"
+)
+_MASKS = re.compile(r"\*\*\*(?:\s+\*\*\*)+")
 
 
 @functools.cache
@@ -78,10 +104,14 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
 
 class Redactor:
-    """Masks secrets in texts. May be used by many threads at once."""
+    """Masks secrets in texts. May be used by many threads at once, and after a fork.
+
+    There is no lock: each step is one operation of a dict or a set.
+    """
 
     def __init__(self) -> None:
-        # Each change is one step, so that threads need no lock, which a fork might leave locked.
+        # What was learned, oldest first.
+        self._learned: dict[str, None] = {}
         self._values: set[str] = set()
         # The lengths of the secrets that begin with these six characters.
         self._lengths: dict[str, set[int]] = {}
@@ -90,27 +120,46 @@ class Redactor:
         """Mask these values from now on.
 
         Args:
-            *values: Secrets. Of a URL only the password is one. None and values of fewer than
-                `MIN_LENGTH` characters are passed over.
+            *values: Secrets. Of a URL only the password is one. None, values of fewer than
+                `MIN_LENGTH` characters and what is far too long for a secret are passed over.
         """
-        forms = [form for value in values if value for form in _forms(value)]
-        for form in forms:
+        for value in values:
+            if value and value not in self._learned and len(value) <= _MAX_LENGTH:
+                self._learn_forms(value)
+                self._learned[value] = None  # from here on another thread may rely on it
+        if len(self._learned) > _MOST_VALUES:
+            self._forget_the_oldest()
+
+    def _learn_forms(self, value: str) -> None:
+        for form in _forms(value):
             self._values.add(form)
             self._lengths.setdefault(form[:MIN_LENGTH], set()).add(len(form))
 
+    def _forget_the_oldest(self) -> None:
+        """Keep a program that refreshes for years from growing."""
+        learned = list(self._learned)[_MOST_VALUES // 2 :]
+        fresh = Redactor()
+        fresh.learn(*learned)
+        self._learned, self._values, self._lengths = fresh._learned, fresh._values, fresh._lengths
+
     def redact(self, text: str) -> str:
         """Return *text* with every secret replaced by `***`."""
-        text = self._mask_known(text)
+        text = self.mask_known(text)
         for pattern in _patterns():
             text = pattern.sub(rf"\g<keep>{MASK}", text)
         return text
 
-    def _mask_known(self, text: str) -> str:
+    def mask_known(self, text: str) -> str:
+        """Return *text* with the secrets that were learned replaced by `***`."""
         parts, done = [], 0
         for start, end in self._found(text):
             parts += [text[done:start], MASK]
             done = end
         return "".join([*parts, text[done:]])
+
+    def finds_in(self, text: str) -> bool:
+        """Whether a text has a secret in it, other than one as short as an everyday word."""
+        return any(end - start >= _UNLIKELY for start, end in self._found(text))
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where secrets stand; spans of secrets that overlap are joined."""
@@ -136,6 +185,8 @@ def _forms(value: str) -> set[str]:
     if _URL.match(value):
         password = _URL_PASSWORD.search(value)
         return _forms(password[1]) | _forms(unquote(password[1])) if password else set()
+    if _PLAIN.fullmatch(value):
+        return {value} if len(value) >= MIN_LENGTH else set()  # all spellings are the same
     in_repr = value.replace("\\", "\\\\")
     forms = {value, in_repr, in_repr.replace("'", "\\'")}
     for _ in range(2):  # a repr in JSON in JSON
@@ -169,7 +220,37 @@ class RedactingFormatter(logging.Formatter):
         return self.redactor.redact(self.inner.formatMessage(record))
 
 
-def install(redactor: Redactor, logger: logging.Logger | None = None) -> None:
+#: All secrets that this process has come upon.
+SECRETS = Redactor()
+
+
+class RedactingFilter(logging.Filter):
+    """Masks secrets in the records of a logger before any handler, of whoever, gets them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask what is secret in message, traceback and text attributes; let the record pass."""
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001  (handlers tell of a record that cannot be formatted)
+            return True
+        redacted = SECRETS.redact(message)
+        if redacted != message:
+            record.msg, record.args = redacted, ()
+            for name, value in vars(record).items():
+                if isinstance(value, str):  # a record factory may have rendered the message
+                    setattr(record, name, SECRETS.redact(value))
+        if record.exc_info and record.exc_info[0] is not None:
+            told = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = SECRETS.redact(told)
+            if record.exc_text != told:
+                record.exc_info = None
+        return True
+
+
+_FILTER = RedactingFilter()
+
+
+def install(redactor: Redactor = SECRETS, logger: logging.Logger | None = None) -> None:
     """Mask secrets in all that a logger's handlers write. Doing it twice does no harm.
 
     Args:
@@ -188,15 +269,15 @@ def install(redactor: Redactor, logger: logging.Logger | None = None) -> None:
 
 
 def teach(*values: str | None) -> None:
-    """Mask these values from now on in all that the root logger's handlers write.
+    """Mask these values from now on in the logs of this process.
 
     Tokens without a prefix of their own, as those of advertisers are, look like nothing special:
-    they must be known before they can stand in a traceback.
+    they must be known before they can stand in a traceback. A program that uses the library has
+    handlers of its own, so the loggers that could come upon a secret are filtered.
     """
-    handlers = [*logging.getLogger().handlers, *filter(None, [logging.lastResort])]
-    for redactor in {getattr(handler.formatter, "redactor", None) for handler in handlers}:
-        if isinstance(redactor, Redactor):
-            redactor.learn(*values)
+    SECRETS.learn(*values)
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_FILTER)
 
 
 def clean(text: object, secrets: Iterable[str] = (), limit: int = 200) -> str:
@@ -204,7 +285,7 @@ def clean(text: object, secrets: Iterable[str] = (), limit: int = 200) -> str:
 
     Args:
         text: A text from TikTok, or an exception; None becomes an empty text.
-        secrets: Values that must not be in it.
+        secrets: Values that must not be in it, beside those that `teach` was told.
         limit: The most characters to return; a longer text ends with `…`.
     """
     if text is None:
@@ -212,14 +293,87 @@ def clean(text: object, secrets: Iterable[str] = (), limit: int = 200) -> str:
     redactor = Redactor()
     redactor.learn(*secrets)
     raw = str(text)
-    # Dropping comes before masking: a secret with an invisible character inside is still one.
-    line = " ".join(_ANSI.sub("", raw[:_WINDOW]).split())
-    line = redactor.redact("".join(char for char in line if char.isprintable()))
+    line = redactor.redact(SECRETS.mask_known(_one_line(raw[:_WINDOW])))
     if len(raw) > _WINDOW:
         # The cut may have gone through a secret: leave out what may be its first half.
         longest = max((len(form) for value in secrets for form in _forms(value)), default=0)
         line = line[: max(len(line) - longest, 0)] + "…"
+    return _cut(line, limit)
+
+
+def clean_message(text: object, secrets: Iterable[str] = (), limit: int = 200) -> str:
+    """Return an error message of TikTok's: its plain words and numbers.
+
+    A message may echo what was sent, in any form and of any length. So whatever shares six letters
+    or digits with a secret is masked, as it is, backwards or encoded, and so is all that is neither
+    a word nor a number: nobody needs it, because each return code has a cause of our own.
+
+    Args:
+        text: The message; None becomes an empty text.
+        secrets: What the request carried.
+        limit: The most characters to return; a longer text ends with `…`.
+    """
+    if text is None:
+        return ""
+    line = unicodedata.normalize("NFKC", _one_line(str(text)[:_MESSAGE_WINDOW]))
+    line = _RUN.sub(_words, _mask_echoes(line, secrets))
+    return _cut(_MASKS.sub(MASK, SECRETS.redact(line)), limit)
+
+
+def _one_line(text: str) -> str:
+    """Drop what steers a terminal, before masking: a secret may have it inside."""
+    line = " ".join(_ANSI.sub("", text).split())
+    return "".join(char for char in line if char.isprintable())
+
+
+def _words(run: re.Match[str]) -> str:
+    pieces = filter(None, re.split(r"[\W_]+", run[0]))
+    return run[0] if all(map(_WORD.fullmatch, pieces)) else MASK
+
+
+def echoes(text: str, secrets: Iterable[str]) -> bool:
+    """Whether a text shares something with a secret, as it is, backwards or encoded."""
+    return _mask_echoes(text, secrets) != text
+
+
+def _mask_echoes(line: str, secrets: Iterable[str]) -> str:
+    """Mask each run without a space that has a part of a secret, also one that signs split."""
+    kept = [(low, at) for at, char in enumerate(line) for low in char.lower() if low.isalnum()]
+    bare = "".join(char for char, _ in kept)
+    parts = {
+        spelling[start : start + MIN_LENGTH]
+        for spelling in _spellings(secrets)
+        for start in range(len(spelling) - MIN_LENGTH + 1)
+    }
+    hidden = {
+        kept[place][1]
+        for start in range(len(bare) - MIN_LENGTH + 1)
+        if bare[start : start + MIN_LENGTH] in parts
+        for place in range(start, start + MIN_LENGTH)
+    }
+    return _RUN.sub(lambda run: run[0] if hidden.isdisjoint(range(*run.span())) else MASK, line)
+
+
+def _spellings(secrets: Iterable[str]) -> Iterator[str]:
+    """Yield the letters and digits, in lower case, of secrets in all forms that are looked for."""
+    for secret in (whole[:_MESSAGE_WINDOW] for whole in secrets):
+        raw = secret.encode("utf-8", "replace")
+        forms = [secret, raw.hex(), "".join(map(str, raw))]
+        # A part may begin at any of three, or five, offsets; its last signs may differ.
+        forms += [b64encode(raw[offset:]).decode() for offset in range(3)]
+        forms += [b32encode(raw[offset:]).decode() for offset in range(5)]
+        for form in forms:
+            bare = "".join(char for char in form.lower() if char.isalnum())
+            yield from (bare, bare[::-1])
+
+
+def _cut(line: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def repeatable(text: str) -> str:
+    """Return what a person typed as it may be repeated: printable, and nothing like a token."""
+    return _TOKEN.sub(MASK, clean(text, limit=500))
 
 
 def clean_id(text: object) -> str | None:

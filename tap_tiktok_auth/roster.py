@@ -40,11 +40,13 @@ class Roster:
             return _stored_connection(record, configured)
         if configured is not None:
             return configured
+        from tap_tiktok_auth.redaction import repeatable  # noqa: PLC0415  (in this error only)
+
         raise ConfigurationError(
-            f"there is no connection named {name}, neither in the config nor in "
+            f"there is no connection named {repeatable(name)}, neither in the config nor in "
             f"{self._store.location}",
             next_step=self.meant(name)
-            or f"Run: tiktok-auth login {name}, or add it to the setting connections.",
+            or f"Run: tiktok-auth login {repeatable(name)}, or add it to the setting connections.",
         )
 
     def meant(self, name: str) -> str | None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 
 _HUGE = 1e15
+#: The most characters of a text: TikTok's credentials have a few hundred.
+_LONGEST = 8_192
+#: What a key looks like that somebody meant as a setting; another one may be a secret.
+_SETTING = re.compile(r"[a-z]+(?:_[a-z]+)*", re.IGNORECASE)
 
 #: An address, or parameters of one.
 _MORE_THAN_A_CODE = re.compile(r"://|(?:^|[?&])(?:auth_code|code|state|scopes)=", re.IGNORECASE)
@@ -105,7 +109,9 @@ def validate(config: Mapping[str, Any], known: Mapping[str, Setting], where: str
     """
     for key, value in config.items():
         if key not in known:
-            raise _wrong(where + _printable(key), "is not a setting", _suggest(key, known))
+            if not (isinstance(key, str) and len(key) <= 40 and _SETTING.fullmatch(key)):
+                key = "…"  # noqa: PLW2901
+            raise _wrong(where + key, "is not a setting", _suggest(key, known))
         if value is not None:
             _validate_value(known[key], value, where + key)
 
@@ -114,6 +120,8 @@ def _validate_value(setting: Setting, value: object, name: str) -> None:
     if not _is_of_kind(setting.kind, value):
         raise _wrong(name, f"must be {_EXPECTED[setting.kind]}")
     texts = [text for text in (value, *_items(value)) if isinstance(text, str)]
+    if any(len(text) > _LONGEST for text in texts):
+        raise _wrong(name, f"is longer than {_LONGEST} characters")
     if "" in texts:
         raise _wrong(name, "is empty", "Give it a value, or remove it.")
     if not all(text.isprintable() for text in texts):
@@ -167,15 +175,10 @@ def _wrong(name: str, problem: str, next_step: str | None = None) -> Configurati
     return ConfigurationError(f"setting {name} {problem}", next_step=next_step)
 
 
-def _printable(key: object) -> str:
-    text = "".join(char if char.isprintable() else "?" for char in str(key))
-    return text if len(text) <= 40 else text[:40] + "…"
-
-
-def _suggest(key: object, known: Mapping[str, Setting]) -> str:
+def _suggest(key: str, known: Mapping[str, Setting]) -> str:
     import difflib  # noqa: PLC0415  (needed on this error only)
 
-    close = difflib.get_close_matches(str(key), known, n=1)
+    close = difflib.get_close_matches(key, known, n=1)
     return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
+import click
 from singer_sdk import Tap
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import (
@@ -26,17 +28,18 @@ from tap_tiktok_auth import (
     streams,
 )
 from tap_tiktok_auth.checks import check_all
+from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
-from tap_tiktok_auth.redaction import Redactor, clean, install
+from tap_tiktok_auth.redaction import clean, install, teach
 from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.singerlib import CatalogEntry
 
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.checks import Report
@@ -80,6 +83,16 @@ class TapCommand(SingerCommand):
             yield
         except TikTokAuthError as error:
             self.logger.error("%s", error)  # noqa: TRY400  (a traceback helps no user)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if is_closed_pipe(error):
+                raise
+            self.logger.debug("%s", type(error).__name__, exc_info=error)
+            self.logger.error("%s", describe(error))  # noqa: TRY400
             sys.exit(1)
 
 
@@ -230,7 +243,7 @@ class TapTikTokAuth(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the config; the SDK's own check would print secret values."""
         if raise_errors:
-            self._learn_secrets()
+            teach(*setting_values.secrets_of(self.config))
             _ = self.settings
             # The SDK takes null for a value.
             self._config = {k: v for k, v in self.config.items() if v is not None}
@@ -254,12 +267,6 @@ class TapTikTokAuth(Tap):
                 next_step="Correct stream_maps and the settings flattening_*.",
             ) from None
 
-    def _learn_secrets(self) -> None:
-        for handler in logging.getLogger().handlers:
-            redactor = getattr(handler.formatter, "redactor", None)
-            if isinstance(redactor, Redactor):
-                redactor.learn(*setting_values.secrets_of(self.config))
-
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
         """Settings from the environment; the SDK's own parser would show values that are wrong."""
@@ -275,7 +282,7 @@ class TapTikTokAuth(Tap):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """Return the command line, with secrets masked in all that is logged."""
-        install(Redactor())
+        install()
         command = super().get_singer_command()
         return TapCommand(
             name=command.name,
@@ -311,7 +318,7 @@ class TapTikTokAuth(Tap):
         tap = cls(
             config=options["config"].config,
             state=_json(options.get("state"), "state"),
-            catalog=_json(options.get("catalog"), "catalog"),
+            catalog=_catalog(options.get("catalog")),
         )
         tap.complete(tap.sync_all)
 
@@ -324,6 +331,31 @@ class TapTikTokAuth(Tap):
         tap = cls(config=ctx.params["config"].config)
         tap.complete(tap.run_connection_test)
         ctx.exit()
+
+
+def _catalog(file: IO[str] | None) -> dict[str, Any] | None:
+    """Read a catalog; the SDK would come upon what is wrong in it one by one, the last in a sync.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    content = _json(file, "catalog")
+    try:
+        fits = all(map(_fits, Catalog.from_dict(content or {}).values()))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ConfigurationError(
+            "the catalog file is not of the kind that Singer has",
+            next_step="Make it anew: tap-tiktok-auth --discover > catalog.json",
+        )
+    return content
+
+
+def _fits(stream: CatalogEntry) -> bool:
+    stream.metadata.resolve_selection()
+    keys = (None, *stream.schema.to_dict()["properties"])
+    return stream.stream in {None, stream.tap_stream_id} and stream.replication_key in keys
 
 
 def _json(file: IO[str] | None, what: str) -> dict[str, Any] | None:

@@ -38,13 +38,23 @@ class Watch:
     Attributes:
         left: Whether a byte of it has left.
         late: Whether it was cut off because its time was over.
+
+    Args:
+        secrets: What to replace in the request by what when it leaves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         self.left = False
         self.late = False
+        self._secrets = secrets
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
+
+    def with_secrets(self, data: Any) -> Any:  # noqa: ANN401  (head or body, as http.client has it)
+        """Return what leaves, with its secrets in place."""
+        for blank, secret in self._secrets:
+            data = data.replace(blank, secret)
+        return data
 
     def leaves_by(self, way: socket.socket | None) -> None:
         """Note that the request leaves now by the socket *way*.
@@ -140,9 +150,11 @@ class WatchedAdapter(HTTPAdapter):
         super().__init__(pool_maxsize=connections, max_retries=0)
 
     @contextmanager
-    def watching(self, seconds: float) -> Iterator[Watch]:
+    def watching(
+        self, seconds: float, secrets: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> Iterator[Watch]:
         """Watch this thread's request during the block, and cut it off after *seconds*."""
-        watch = self._thread.watch = Watch()
+        watch = self._thread.watch = Watch(secrets)
         self._watchdog.guard(watch, time.monotonic() + seconds)
         try:
             yield watch
@@ -186,6 +198,8 @@ class _Watched:
     keep_alive: bool
     sock: Any
     auto_open: Any
+    #: Not even if the program has http.client print all requests.
+    debuglevel = 0
 
     @property
     def is_connected(self) -> bool:
@@ -202,7 +216,7 @@ class _Watched:
         if self.sock is None and self.auto_open:
             self.connect()
         self.watched.watch.leaves_by(self.sock)
-        super().send(data)  # type: ignore[misc]
+        super().send(self.watched.watch.with_secrets(data))  # type: ignore[misc]
 
 
 def no_answer(request: Request, *, late: bool) -> NoAnswer:

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tap_tiktok_auth.errors import NoAnswer, RateLimited, RequestRefused, TryAgainLater
-from tap_tiktok_auth.redaction import clean, clean_id
+from tap_tiktok_auth.redaction import clean, clean_id, clean_message, echoes
 from tap_tiktok_auth.return_codes import business_error, login_kit_error
 from tap_tiktok_auth.tokens import Grant
 
@@ -54,7 +54,7 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
     is_number = isinstance(code, int) and not isinstance(code, bool)
     is_code = is_number and abs(code) <= _LARGEST_CODE
     if is_code and code not in {0, _PARTIALLY_SUCCESSFUL}:
-        message = clean(envelope.get("message") or "", response.request.secrets)
+        message = clean_message(envelope.get("message"), response.request.secrets)
         raise business_error(
             code,
             response.request.purpose,
@@ -95,9 +95,9 @@ def login_kit_data(response: Response) -> dict[str, Any]:
     log_id = _request_id(response, log_id)
     if isinstance(code, str) and code not in {"", "ok"}:
         raise login_kit_error(
-            clean(code, limit=60),
+            clean_message(code, response.request.secrets, limit=60),
             response.request.purpose,
-            message=clean(message or "", response.request.secrets),
+            message=clean_message(message, response.request.secrets),
             log_id=log_id,
         )
     data = _with_token(answer)
@@ -309,7 +309,7 @@ def _not_understood(response: Response, problem: str) -> NoReturn:
 
 def _request_id(response: Response, value: object) -> str | None:
     identifier = clean_id(value)
-    return None if identifier in response.request.secrets else identifier
+    return None if identifier and echoes(identifier, response.request.secrets) else identifier
 
 
 def _token(response: Response, data: Mapping[str, Any], name: str) -> str | None:

@@ -6,21 +6,20 @@ at once.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import logging
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from click.shell_completion import CompletionItem
-
-#: Exit code after Ctrl-C, as a shell has it.
-EXIT_INTERRUPTED = 130
 
 #: The commands: module in this package, attribute, one line of help.
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
@@ -100,29 +99,36 @@ class LazyGroup(click.Group):
             if name.startswith(incomplete)
         ] + click.Command.shell_complete(self, ctx, incomplete)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401
+        """Parse what stands before the command's name."""
+        with _ended_in_one_line():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (as click has it)
         """Run a command; whatever ends it, the person sees no traceback."""
-        try:
+        with _ended_in_one_line():
             return super().invoke(ctx)
-        except (KeyboardInterrupt, click.Abort):
-            sys.exit(EXIT_INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # click ends quietly when nobody reads its output any more
-            self._unexpected(error)
-        except Exception as error:  # noqa: BLE001  (its text might hold a secret)
-            self._unexpected(error)
 
-    def _unexpected(self, error: Exception) -> None:
-        """Tell of a failure that no command expects; logging masks secrets in the traceback."""
+
+@contextmanager
+def _ended_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(EXIT_INTERRUPTED)
+    except click.UsageError as error:
+        from tap_tiktok_auth.redaction import repeatable  # noqa: PLC0415  (after a mistake only)
+
+        error.message = repeatable(error.message)  # type: ignore[misc]
+        raise
+    except (click.ClickException, click.exceptions.Exit):
+        raise
+    except Exception as error:
+        if is_closed_pipe(error):
+            raise
+        # Logging masks secrets in the traceback.
         logging.getLogger(__name__).debug("%s", type(error).__name__, exc_info=error)
-        click.echo(
-            f"tiktok-auth: an unexpected {type(error).__name__}. See where with:"
-            " TAP_TIKTOK_AUTH_LOGLEVEL=DEBUG",
-            err=True,
-        )
+        click.echo(f"tiktok-auth: {describe(error)}", err=True)
         sys.exit(1)
 
 

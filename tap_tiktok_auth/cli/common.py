@@ -20,23 +20,48 @@ from tap_tiktok_auth.errors import (
     StoreUnavailable,
     TikTokAuthError,
 )
-from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.redaction import SECRETS, install, teach
 from tap_tiktok_auth.session import new_broker, session
+from tap_tiktok_auth.settings import ENV_PREFIX
 from tap_tiktok_auth.store import empty_store, missing_file
 from tap_tiktok_auth.store.crypto import Cipher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from click.shell_completion import CompletionItem
 
     from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.connections import Config, Connection
 
+#: Variables that no command inherits, in capitals: our settings, by their own names and by those
+#: that Meltano gives them too, the credentials of Meltano's databases and of libpq, other tokens.
+_WITHHELD_PREFIXES = (ENV_PREFIX, "MELTANO_EXTRACT_", "MELTANO_STATE_BACKEND_")
+_WITHHELD = frozenset(
+    {"MELTANO_DATABASE_URI", "PGPASSWORD", "TIKTOK_ACCESS_TOKEN", "TIKTOK_ADVERTISER_IDS"}
+)
+
 C = TypeVar("C", bound="Callable[..., Any]")
 
 EXIT_ERROR = 1
 EXIT_AUTHORIZE = 3
+
+
+class _ConnectionName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A NAME; what is none is not repeated: it may be a token, or steer the terminal."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or end with one line."""
+        del param, ctx
+        try:
+            return configuration.check_name(value, "the NAME given")
+        except TikTokAuthError as error:
+            fail(error)
+
+
+connection_name = _ConnectionName()
 
 config_option = click.option(
     "--config",
@@ -58,11 +83,19 @@ def _complete_name(
 
 #: The rule for commands about one connection is `only_or_default`.
 name_argument = click.argument(
-    "name", required=False, metavar="[NAME]", shell_complete=_complete_name
+    "name",
+    type=connection_name,
+    required=False,
+    metavar="[NAME]",
+    shell_complete=_complete_name,
 )
 
 names_argument = click.argument(
-    "names", nargs=-1, metavar="[NAME]...", shell_complete=_complete_name
+    "names",
+    type=connection_name,
+    nargs=-1,
+    metavar="[NAME]...",
+    shell_complete=_complete_name,
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -196,6 +229,28 @@ def tell(line: str) -> None:
     click.echo(f"tiktok-auth: {next_steps.completed(line)}", err=True)
 
 
+def command_environment(environ: Mapping[str, str], keep: Collection[str] = ()) -> dict[str, str]:
+    """Return what a command that we run inherits: no setting of ours, nor another's credential.
+
+    Args:
+        environ: Our own environment.
+        keep: Variables that it inherits all the same.
+    """
+
+    def is_withheld(name: str, value: str) -> bool:
+        return (
+            name.upper() in _WITHHELD
+            or name.upper().startswith(_WITHHELD_PREFIXES)
+            or SECRETS.finds_in(value)
+        )
+
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in keep or not is_withheld(name, value)
+    }
+
+
 def print_json(value: object) -> None:
     """Print JSON on stdout."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
@@ -236,6 +291,5 @@ def _set_up_logging(values: dict[str, Any]) -> None:
         format="tiktok-auth: %(message)s",
         stream=sys.stderr,
     )
-    redactor = Redactor()
-    redactor.learn(*setting_values.secrets_of(values))
-    install(redactor)
+    teach(*setting_values.secrets_of(values))
+    install()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from tap_tiktok_auth.cli.common import (
+    command_environment,
     config_option,
     load,
     name_argument,
@@ -22,14 +23,11 @@ from tap_tiktok_auth.cli.common import (
 from tap_tiktok_auth.cli.fields import FIELDS, variables
 from tap_tiktok_auth.cli.not_run import not_run
 from tap_tiktok_auth.cli.times import duration
-from tap_tiktok_auth.settings import BY_NAME, ENV_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-#: Meltano gives a plugin's settings a second time, under this prefix.
-_MELTANO_PREFIX = "MELTANO_EXTRACT_"
 _TOKEN, _ADVERTISERS = "TIKTOK_ACCESS_TOKEN", "TIKTOK_ADVERTISER_IDS"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Key of the command in click's context.
@@ -96,6 +94,12 @@ def _assignments(
     metavar="DURATION",
     help="The token must work for at least so long: 90s, 30m, 6h.",
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="VAR",
+    help="A variable to pass on although it is withheld otherwise; repeatable.",
+)
 @config_option
 @click.pass_context
 @one_line_errors
@@ -104,15 +108,17 @@ def exec_command(
     name: str | None,
     assignments: dict[str, str],
     min_lifetime: float,
+    keep: tuple[str, ...],
     config_paths: tuple[str, ...],
 ) -> None:
     """Run a command with a fresh token in its environment.
 
     The command gets TIKTOK_ACCESS_TOKEN and, for api marketing, TIKTOK_ADVERTISER_IDS (comma
     separated), or just the variables of --set. It does not get the TAP_TIKTOK_AUTH_* variables,
-    which hold the app secret and the store's key. It takes the place of this process, so signals
-    and its exit code are its own. Without NAME the only connection is meant, else the one named
-    default.
+    which hold the app secret and the store's key, nor MELTANO_EXTRACT_*,
+    MELTANO_STATE_BACKEND_*, MELTANO_DATABASE_URI, PGPASSWORD, and any other that has one of these
+    secrets in it, unless --keep names it. It takes the place of this process, so signals and its
+    exit code are its own. Without NAME the only connection is meant, else the one named default.
 
     Exit code 127 if the command is not found, 126 if it cannot be run, 3 if a person must
     authorise.
@@ -132,18 +138,7 @@ def exec_command(
         if held.record.api == "marketing":
             defaults[_ADVERTISERS] = "advertiser_ids"
         found = variables(broker, held, assignments or defaults)
-    _become(ctx.meta[_COMMAND], _environment(os.environ, found))
-
-
-def _environment(inherited: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
-    """Return the command's environment: no setting of ours, nor a leftover of another token."""
-    dropped = {_TOKEN, _ADVERTISERS, *(_MELTANO_PREFIX + name.upper() for name in BY_NAME)}
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        if not name.upper().startswith(ENV_PREFIX) and name.upper() not in dropped
-    }
-    return {**kept, **found}
+    _become(ctx.meta[_COMMAND], {**command_environment(os.environ, keep), **found})
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:

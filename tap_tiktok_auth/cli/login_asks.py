@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import setting_values, settings
 from tap_tiktok_auth.cli import terminal
+from tap_tiktok_auth.configuration import check_app
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.given import LIMIT, check_tokens, read_tokens
 from tap_tiktok_auth.login.plan import is_login_kit
@@ -38,6 +39,8 @@ def complete(plan: Plan, *, app_id: str | None, needs_address: bool) -> Plan:
         _refuse_without_terminal("redirect_uri is", plan)
         uri = _ask("Callback address, as registered for the app", "redirect_uri")
         plan = replace(plan, redirect_uri=uri)
+    if plan.app is not None:
+        check_app(plan.api, plan.app.app_id, plan.app.secret)
     return plan
 
 

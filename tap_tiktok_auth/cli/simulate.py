@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_tiktok_auth.cli.common import command_environment
 from tap_tiktok_auth.cli.not_run import not_run
 from tap_tiktok_auth.simulator.grants import APIS
 from tap_tiktok_auth.simulator.scenarios import KINDS, Scenario
@@ -92,7 +93,8 @@ def simulate(
 
     Without COMMAND it prints the settings to use, and serves until Ctrl-C. With COMMAND it runs
     that command with settings that point at the simulator, a fresh code and a throw-away token
-    store, and ends with its exit code. Other TAP_TIKTOK_AUTH_ variables are hidden from it.
+    store, and ends with its exit code. Other TAP_TIKTOK_AUTH_ variables are hidden from it, as is
+    all that "exec" withholds.
 
     \b
       tiktok-auth simulate -- tap-tiktok-auth --config ENV
@@ -108,7 +110,7 @@ def simulate(
             )
         variables = settings_variables(tiktok, wanted, folder)
         if command:
-            ctx.exit(_run(command, _environment(os.environ, variables)))
+            ctx.exit(_run(command, {**command_environment(os.environ, _KEPT), **variables}))
         _serve(tiktok.url, variables)
 
 
@@ -140,16 +142,6 @@ def _connection(settings: Mapping[str, Any]) -> dict[str, str]:
     if settings["api"] in _SENDS_REDIRECT_URI:
         names.append("redirect_uri")
     return {name: settings[name] for name in names}
-
-
-def _environment(inherited: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the command: a developer's real settings stay outside."""
-    kept = {
-        name: value
-        for name, value in inherited.items()
-        if not name.startswith(PREFIX) or name in _KEPT
-    }
-    return {**kept, **variables}
 
 
 @contextlib.contextmanager

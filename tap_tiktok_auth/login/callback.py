@@ -13,7 +13,7 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
     TryAgainLater,
 )
-from tap_tiktok_auth.redaction import clean, clean_id
+from tap_tiktok_auth.redaction import clean_id, clean_message
 
 _CODE = re.compile(r"[!-~]{1,2048}")
 _AGAIN = "Run: tiktok-auth login {connection}"
@@ -113,7 +113,7 @@ def denial(callback: Callback) -> TikTokAuthError:
     kind, cause, next_step = _DENIALS.get(
         name or "", (AuthorizationRequired, "TikTok's consent page ended with an error", _OTHER)
     )
-    said = clean(callback.description, limit=160).strip().rstrip(".")
+    said = clean_message(callback.description, limit=160).strip().rstrip(".")
     if said:
         cause = f'{cause}: "{said}"'
     return kind(cause, next_step=next_step, code=None if name == "access_denied" else name)

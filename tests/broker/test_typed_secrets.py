@@ -12,7 +12,7 @@ import pytest
 from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.connections import App, Seed
 from tap_tiktok_auth.errors import TikTokAuthError
-from tap_tiktok_auth.redaction import Redactor, install
+from tap_tiktok_auth.redaction import install
 from tap_tiktok_auth.session import session
 
 SECRETS = ("typed-app-secret", "typed-auth-code", "typed-verifier", "typed-access", "typed-refresh")
@@ -27,7 +27,7 @@ def test_it_is_masked_in_logs(
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(stream)])
     monkeypatch.setattr(logging, "lastResort", None)
-    install(Redactor())
+    install()
     with session(parse(tiktok_connection)) as broker:
         typed = replace(
             broker.connections()[0],

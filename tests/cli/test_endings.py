@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,3 +127,75 @@ def test_wrong_settings_are_one_line(
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
     assert "not-a-key" not in result.stderr
+
+
+TAP = str(Path(COMMAND).with_name("tap-tiktok-auth"))
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", ">&- 2>&- <&-", ">/dev/full"])
+@pytest.mark.parametrize(
+    "arguments",
+    [[COMMAND, "status"], [COMMAND, "token", "acme"], [COMMAND, "doctor", "--json"],
+     [COMMAND, "--help"], [COMMAND, "exec", "acme", "--", "true"], [TAP, "--config", "ENV"],
+     [TAP, "--discover"], [TAP, "--about"], [TAP, "--help"]],
+    ids=lambda arguments: " ".join(arguments).rpartition("/")[2],
+)  # fmt: skip
+def test_closed_streams_are_no_traceback(world: World, arguments: list[str], closed: str) -> None:
+    """Whatever the shell has closed, nobody sees a traceback, and nothing else gets the output."""
+    world.keep("acme")
+
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *arguments],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert "NoneType" not in done.stderr
+    stored = Path(world.url.removeprefix("sqlite:///")).read_bytes()
+    assert stored.startswith(b"SQLite format 3")
+    assert b"tiktok-auth" not in stored
+    if ">/dev/full" in closed and "exec" not in arguments:
+        assert done.returncode == 1
+        assert "No space left on device" in done.stderr
+
+
+#: Starts a command, and presses Ctrl-C the moment a module is asked for.
+_PRESSED = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+class Finder(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = {arguments!r}
+from tap_tiktok_auth import command
+command.{entry}()
+"""
+
+
+@pytest.mark.parametrize(
+    ("entry", "arguments", "module"),
+    [
+        ("tap", ["tap-tiktok-auth", "--config", "ENV"], "singer_sdk"),
+        ("tap", ["tap-tiktok-auth", "--config", "ENV"], "tap_tiktok_auth.streams"),
+        ("tap", ["tap-tiktok-auth", "--config", "ENV"], "requests"),
+        ("tiktok_auth", ["tiktok-auth", "status"], "click"),
+        ("tiktok_auth", ["tiktok-auth", "status"], "tap_tiktok_auth.cli.condition"),
+        ("tiktok_auth", ["tiktok-auth", "token", "acme"], "tap_tiktok_auth.session"),
+        ("tiktok_auth", ["tiktok-auth", "token", "acme"], "sqlite3"),
+    ],
+)
+def test_ctrl_c_while_importing_is_quiet(
+    world: World, entry: str, arguments: list[str], module: str
+) -> None:
+    """Ctrl-C in the first moments ends both commands with 130 and without a word."""
+    world.keep("acme")
+    program = _PRESSED.format(entry=entry, arguments=arguments, module=module)
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tap_tiktok_auth.cli import exec as exec_module
 from tap_tiktok_auth.cli import main
 from tap_tiktok_auth.cli.fields import FIELDS
+from tap_tiktok_auth.redaction import teach
 
 from .world import DAY
 
@@ -121,7 +122,14 @@ def test_our_own_secrets_are_not_passed_on(world: World) -> None:
         "TAP_TIKTOK_AUTH_APP_ID": app.app_id,
         "TAP_TIKTOK_AUTH_APP_SECRET": app.app_secret,
         "TAP_TIKTOK_AUTH_COPY_KEY": "copy-key",
+        "tap_tiktok_auth_app_secret": "in-small-letters",
         "MELTANO_EXTRACT_APP_SECRET": app.app_secret,
+        "MELTANO_EXTRACT_STREAM_MAPS": "{}",
+        "MELTANO_DATABASE_URI": "postgresql://meltano:of-meltano@db/meltano",
+        "MELTANO_STATE_BACKEND_S3_AWS_SECRET_ACCESS_KEY": "of-the-state",
+        "PGPASSWORD": "of-the-database",
+        "TIKTOK_PROD_APP_SECRET": app.app_secret,
+        "MY_STORE": f"x {world.key} x",
         "TIKTOK_ADVERTISER_IDS": "of another connection",
     }
 
@@ -131,9 +139,61 @@ def test_our_own_secrets_are_not_passed_on(world: World) -> None:
     record = world.record("acme")
     assert record is not None
     assert record.token is not None
-    hidden = (app.app_secret, world.key, record.token.refresh_token or "", "copy-key")
+    hidden = [app.app_secret, world.key, record.token.refresh_token or "", "copy-key"]
+    hidden += ["of-meltano", "of-the-state", "of-the-database", "in-small-letters"]
     assert not [name for name, value in seen.items() if any(one in value for one in hidden)]
     assert "TIKTOK_ADVERTISER_IDS" not in seen
+
+
+def test_what_is_withheld_can_be_kept(world: World) -> None:
+    """A command that needs one of the withheld variables gets it if it is named."""
+    world.keep("acme")
+    extra = {"PGPASSWORD": "of-the-database", "MELTANO_DATABASE_URI": "sqlite:///x", "PGUSER": "me"}
+
+    seen = shown(world, "acme", "--keep", "PGPASSWORD", **extra)
+
+    assert (seen["PGPASSWORD"], seen["PGUSER"]) == ("of-the-database", "me")
+    assert "MELTANO_DATABASE_URI" not in seen
+
+
+def test_simulate_withholds_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A command sees no variable under `simulate` that it would not see under `exec`."""
+    world.keep("acme")
+    extra = {
+        "tap_tiktok_auth_app_secret": "x",
+        "TAP_TIKTOK_AUTH__ACME_APP_SECRET": "x",
+        "MELTANO_EXTRACT_APP_SECRET": "x",
+        "MELTANO_STATE_BACKEND_URI": "x",
+        "MELTANO_DATABASE_URI": "x",
+        "MELTANO_ENVIRONMENT": "x",
+        "PGPASSWORD": "x",
+        "PGHOST": "x",
+        "TIKTOK_ACCESS_TOKEN": "x",
+    }
+    for name, value in extra.items():
+        monkeypatch.setenv(name, value)
+    write = "import json, os, sys; print(json.dumps(dict(os.environ)), file=open(sys.argv[1], 'w'))"
+    command = ["--", sys.executable, "-c", write]
+    paths = [tmp_path / "exec.json", tmp_path / "simulate.json"]
+    assert world.process("exec", "acme", *command, str(paths[0]), env=extra)[0] == 0
+    assert world.run("simulate", *command, str(paths[1])).exit_code == 0
+    by_exec, by_simulate = (json.loads(path.read_text()) for path in paths)
+    settings = [name for name in by_simulate if name.startswith("TAP_TIKTOK_AUTH_")]
+    assert set(extra) & set(by_simulate) == {"MELTANO_ENVIRONMENT", "PGHOST"}
+    assert set(extra) & set(by_exec) == {"MELTANO_ENVIRONMENT", "PGHOST", "TIKTOK_ACCESS_TOKEN"}
+    assert not {by_simulate[name] for name in settings} & set(extra.values())
+
+
+def test_a_short_password_withholds_nothing_else(world: World) -> None:
+    """A database password that is an everyday word takes no other variable away."""
+    world.keep("acme")
+    teach("postgresql://me:postgres@db/tokens")
+
+    seen = shown(world, "acme", MY_PATH="/usr/lib/postgresql/bin")
+
+    assert seen["MY_PATH"] == "/usr/lib/postgresql/bin"
 
 
 def test_set_replaces_the_default_variables(world: World) -> None:

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.store.crypto import new_key
 from tests.login.people import free_port
 
 from .terminal import Terminal
@@ -64,3 +65,60 @@ def test_login_names_what_is_missing(
 
     assert result.exit_code == 1
     assert missing in result.stderr
+
+
+#: What a person may paste in the wrong place.
+TOKEN = "0f3a9c1d07be244f5a6b7c8d9e0f1a2b3c4d5e6f"
+COMMANDS = ("token", "exec", "status", "refresh", "revoke", "forget", "events")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "login"])
+@pytest.mark.parametrize("name", ["a\x1b[31mb", "a b", "../x", "$(id)", "é", "x" * 101, "\u202e"])
+def test_what_is_no_name_is_not_repeated(world: World, command: str, name: str) -> None:
+    """Whatever command it is given to, a NAME that is none gives one line without it."""
+    after = ["--", "true"] if command == "exec" else []
+
+    result = world.run(command, name, *after)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert "is not a connection's name. Allowed are letters, digits and" in result.stderr
+    assert name not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["token", TOKEN],
+        ["status", f"act.{TOKEN}"],
+        ["revoke", TOKEN, "--yes"],
+        ["token", "acme", TOKEN],
+        [TOKEN],
+        [f"--{TOKEN}"],
+        ["status", f"--{TOKEN}"],
+        ["exec", "--set", f"{TOKEN}=x", "--", "true"],
+        ["exec", "--min-lifetime", TOKEN, "--", "true"],
+        ["events", "--since", TOKEN],
+    ],
+    ids=" ".join,
+)
+def test_a_token_in_the_wrong_place_is_not_repeated(world: World, arguments: list[str]) -> None:
+    """What looks like a token is told as ***, whatever is wrong with it there."""
+    result = world.run(*arguments)
+
+    assert result.exit_code in {1, 2}
+    assert TOKEN[:12] not in result.output
+    assert "***" in result.stderr
+
+
+def test_the_fast_way_repeats_no_name_either(world: World) -> None:
+    """Also where no command line is loaded, and the store is broken."""
+    world.keep("acme")
+    wrong = {"TAP_TIKTOK_AUTH_TOKEN_STORE_KEY": new_key()}
+
+    for environment in ({}, wrong):
+        code, out, err = world.process("token", "a\x1b[31mb", env=environment)
+
+        assert (code, out) == (1, "")
+        assert err.count("\n") == 1
+        assert "\x1b" not in err

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.broker import Broker
 
-SETTINGS = {"app_id": "top", "app_secret": "top-secret"}
+SETTINGS = {"app_id": "7001", "app_secret": "top-secret"}
 STORED = Record(
     "acme",
     "accounts",
@@ -70,7 +70,7 @@ def _broker_of(store: Store) -> Callable[[dict[str, Any]], Broker]:
 def test_the_top_level_lends_its_app(broker_of: Callable[[dict[str, Any]], Broker]) -> None:
     """A name that nobody knows yet logs in with the top level's app and token system."""
     plan = plan_login(broker_of({**SETTINGS, "api": "creator_marketplace"}), "new", None, ())
-    assert plan == Plan("new", "creator_marketplace", App("top", "top-secret"))
+    assert plan == Plan("new", "creator_marketplace", App("7001", "top-secret"))
 
 
 def test_a_connections_own_settings_come_first(
@@ -78,9 +78,9 @@ def test_a_connections_own_settings_come_first(
 ) -> None:
     """The entry of that name beats the top level and what is stored."""
     store.commit(STORED, None)
-    own = {"name": "acme", "api": "accounts", "app_id": "own", "app_secret": "own-secret"}
+    own = {"name": "acme", "api": "accounts", "app_id": "7002", "app_secret": "own-secret"}
     plan = plan_login(broker_of({**SETTINGS, "connections": [own]}), "acme", None, ())
-    assert (plan.api, plan.app) == ("accounts", App("own", "own-secret"))
+    assert (plan.api, plan.app) == ("accounts", App("7002", "own-secret"))
 
 
 def test_a_stored_connection_logs_in_as_before(

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
 from tap_tiktok_auth.login import pages
+from tests.standin.world import app_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def everything(bench: Bench) -> str:
 
 def test_names_of_ad_accounts(bench: Bench) -> None:
     """A name comes into records as one line of text, and nothing of it steers anything."""
-    code = bench.world.consent("app-marketing", timed=False, advertisers={"7001": HOSTILE})
+    code = bench.world.consent(app_of("marketing"), timed=False, advertisers={"7001": HOSTILE})
     run = bench.run(bench.settings(bench.connection("marketing", auth_code=code)))
     (row,) = run.rows("advertiser_ids")
     assert controls(row["advertiser_name"]) == set()

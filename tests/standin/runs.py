@@ -21,6 +21,7 @@ import pytest
 from tap_tiktok_auth.store import open_store
 from tap_tiktok_auth.store.crypto import new_key
 from tap_tiktok_auth.tap import TapTikTokAuth
+from tests.standin.world import app_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ class Bench:
         self.key = new_key()
         self.runs: list[Run] = []
         for api in APIS:
-            self.world.add_app(f"app-{api}")
+            self.world.add_app(app_of(api))
 
     def settings(self, *connections: dict[str, Any], **more: Any) -> dict[str, Any]:
         """Return a config with these connections."""
@@ -122,7 +123,7 @@ class Bench:
 
     def connection(self, api: str, name: str | None = None, **more: Any) -> dict[str, Any]:
         """Return settings of a connection with the app, and no seed unless given."""
-        app_id = f"app-{api}"
+        app_id = app_of(api)
         return {
             "name": name or api,
             "api": api,
@@ -135,7 +136,7 @@ class Bench:
     def consented(self, api: str, name: str | None = None, **more: Any) -> dict[str, Any]:
         """Return settings of a connection with a code that was just granted."""
         advertisers: dict[str, str] | None = {} if api == "creator_marketplace" else None
-        code = self.world.consent(f"app-{api}", timed=api in TIMED, advertisers=advertisers)
+        code = self.world.consent(app_of(api), timed=api in TIMED, advertisers=advertisers)
         return self.connection(api, name, auth_code=code, **more)
 
     def run(self, config: dict[str, Any], state: dict[str, Any] | None = None, *more: str) -> Run:

@@ -60,6 +60,25 @@ class Code:
     used: bool = False
 
 
+#: Apps by their ids, which are numbers as TikTok's are.
+_APPS = {
+    f"700000000000000000{number}": name
+    for number, name in enumerate(
+        ("marketing", "creator_marketplace", "accounts", "creator", "login_kit", "healthy", "other")
+    )
+}
+
+
+def name_of(app_id: str) -> str:
+    """Return what a test calls an app."""
+    return _APPS[app_id]
+
+
+def app_of(name: str) -> str:
+    """Return the id of the app that tests call so."""
+    return next(app_id for app_id, known in _APPS.items() if known == name)
+
+
 @dataclass
 class World:
     """All of TikTok's knowledge, with a clock of its own."""

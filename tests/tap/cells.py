@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tests.standin.runs import APIS
-from tests.standin.world import DAY
+from tests.standin.world import DAY, app_of, name_of
 
 if TYPE_CHECKING:
     from tests.standin.runs import Bench, Run
@@ -25,7 +25,7 @@ def everyone(bench: Bench) -> dict[str, Any]:
 
 def with_a_healthy_one(bench: Bench, config: dict[str, Any]) -> dict[str, Any]:
     """Return the config with one more connection, on an app of its own, that is well."""
-    bench.world.add_app("app-healthy")
+    bench.world.add_app(app_of("healthy"))
     healthy = bench.consented("healthy", "healthy") | {"api": "marketing"}
     return config | {"connections": [*config["connections"], healthy]}
 
@@ -37,7 +37,7 @@ def posts(bench: Bench) -> Counter[str]:
     for call in bench.standin.token_posts:
         body = call.body or {}
         app_id = next(str(body[name]) for name in names if name in body)
-        sent[app_id.removeprefix("app-")] += 1
+        sent[name_of(app_id)] += 1
     return sent
 
 

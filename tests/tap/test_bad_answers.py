@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.standin.runs import APIS, LONG_TERM
-from tests.standin.world import DAY
+from tests.standin.world import DAY, app_of
 
 if TYPE_CHECKING:
     from tests.standin.runs import Bench, Run
@@ -77,7 +77,7 @@ def test_nonsense_for_an_exchange(bench: Bench, api: str) -> None:
     """The request may have been carried out: nothing is sent again, the others' rows are out."""
     bodies = nonsense(api)
     entries = [bench.consented(api, name) for name in bodies]
-    bench.world.add_app("app-healthy")
+    bench.world.add_app(app_of("healthy"))
     entries.append(bench.consented("healthy", "healthy") | {"api": "marketing"})
     if api in LONG_TERM:
         entries[-1] = bench.consented("accounts", "healthy")

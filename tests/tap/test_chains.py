@@ -10,7 +10,7 @@ import pytest
 from tap_tiktok_auth.configuration import parse
 from tap_tiktok_auth.session import session
 from tests.standin.runs import APIS
-from tests.standin.world import DAY, YEAR
+from tests.standin.world import DAY, YEAR, app_of
 
 if TYPE_CHECKING:
     from tests.standin.runs import Bench
@@ -68,7 +68,7 @@ def test_a_spent_code_among_good_ones(bench: Bench, on_error: str, code: int) ->
 
 def test_a_code_of_the_other_consent_page(bench: Bench) -> None:
     """A code that was sent to the wrong flow's endpoint gets the hint that it may be that."""
-    code = bench.world.consent("app-accounts", timed=True)
+    code = bench.world.consent(app_of("accounts"), timed=True)
     wrong = bench.connection("accounts", "wrong", auth_code=code) | {"api": "marketing"}
     run = bench.run(bench.settings(wrong))
     (line,) = run.told("wrong")
@@ -191,9 +191,9 @@ def test_a_refused_code_does_not_stand_in_the_way_of_a_login(bench: Bench) -> No
     code = settings["connections"][0]["auth_code"]
     bench.world.codes[code].used = True
     assert bench.run(settings).code == 1
-    bench.world.add_app("app-other")
+    bench.world.add_app(app_of("other"))
     other = bench.consented("other", "accounts") | {"api": "accounts"}
-    other["auth_code"] = bench.world.consent("app-other", timed=True)
+    other["auth_code"] = bench.world.consent(app_of("other"), timed=True)
     with session(parse(bench.settings())) as broker:
         broker.start(parse(bench.settings(other)).connections[0])
     for _ in range(2):

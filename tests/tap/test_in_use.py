@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.standin.runs import TIMED
-from tests.standin.world import ADVERTISERS, DAY, SUBJECT
+from tests.standin.world import ADVERTISERS, DAY, SUBJECT, app_of
 
 if TYPE_CHECKING:
     from tests.standin.runs import Bench
@@ -192,7 +192,7 @@ def test_a_state_that_is_none(bench: Bench) -> None:
 def test_sandbox(bench: Bench) -> None:
     """With configured ad accounts nothing is discovered: the token is checked as a user's."""
     token = bench.world.hand_out(
-        bench.world.codes[bench.world.consent("app-marketing", timed=False)].consent,
+        bench.world.codes[bench.world.consent(app_of("marketing"), timed=False)].consent,
         refreshable=False,
     )[0]
     for path in ("/advertiser/get/", "/advertiser/info/"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.standin.runs import APIS, LONG_TERM, TIMED
-from tests.standin.world import DAY
+from tests.standin.world import DAY, app_of
 from tests.tap.cells import (
     EXCHANGE,
     EXPIRED,
@@ -216,7 +216,7 @@ def test_revoked_by_the_user(bench: Bench) -> None:
     config = with_a_healthy_one(bench, everyone(bench))
     bench.run(config)
     for known in bench.world.access.values():
-        known.consent.revoked = known.consent.app_id != "app-healthy"
+        known.consent.revoked = known.consent.app_id != app_of("healthy")
     for _ in range(2):
         run = bench.run(config)
         assert run.code == 1

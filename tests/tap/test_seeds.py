@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.standin.runs import APIS, TIMED
-from tests.standin.world import DAY
+from tests.standin.world import DAY, app_of
 
 if TYPE_CHECKING:
     from tests.standin.runs import Bench
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("waits")
 
 def tokens_of(bench: Bench, api: str) -> tuple[str, str]:
     """Return an access and a refresh token that were granted to someone else's program."""
-    consent = bench.world.codes[bench.world.consent(f"app-{api}", timed=True)].consent
+    consent = bench.world.codes[bench.world.consent(app_of(api), timed=True)].consent
     access, refresh = bench.world.hand_out(consent, refreshable=True)
     return access, refresh or ""
 
@@ -85,7 +85,7 @@ def test_two_tokens_put_back_are_not_sent_again(bench: Bench) -> None:
 def test_access_token_as_a_seed(bench: Bench, api: str) -> None:
     """A token that the user holds is confirmed by TikTok before it is believed."""
     timed = api in TIMED
-    consent = bench.world.codes[bench.world.consent(f"app-{api}", timed=timed)].consent
+    consent = bench.world.codes[bench.world.consent(app_of(api), timed=timed)].consent
     access, _ = bench.world.hand_out(consent, refreshable=timed)
     config = bench.settings(bench.connection(api, access_token=access))
     run = bench.run(config)

@@ -200,6 +200,84 @@ def test_unsafe_host_is_refused(setting: str, url: str, problem: str) -> None:
     assert _refusal({setting: url}) == f"setting {setting} {problem}.{HOST_HELP}"
 
 
+@pytest.mark.parametrize("setting", ["business_api_url", "login_kit_api_url", "tiktok_url"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://tiktok.com.",
+        "https://tiktok.com./",
+        "https://tiktok..com",
+        "https://.tiktok.com",
+        "https://-tiktok.com",
+        "https://tiktok-.com",
+        "https://tiktok%2ecom",
+        "https://tiktok.com%2Eexample.com",
+        "https://tiktok.com%00.example.com",
+        "https://tіktok.com",  # noqa: RUF001  (a Cyrillic letter)
+        "https://ｔiktok.com",  # noqa: RUF001  (a wide letter)
+        "https://tiktok。com",
+        "https://xn--tktok-6xe.com",
+        "https://www.xn--tktok-6xe.com",
+        "https://tik_tok.com",
+        "https://tiktok.com,example.com",
+        "https://tiktok.com;a=b",
+        "https://tiktok.com:0443",
+        "https://tiktok.com:",
+        "https://0x7f000001",
+        "https://2130706433",
+        "https://127.1",
+        "https://0177.0.0.1",
+        "https://999.1.1.1",
+        "https://[::1",
+        "https://[fe80::1%25eth0]",
+        "https://[::ffff]x",
+        "https:///tiktok.com",
+        "https:/tiktok.com",
+        "https://tiktok.com//x",
+        "https://tiktok.com/../x",
+        "https://tiktok.com/%2e%2e/x",
+        "https://tiktok.com/a/./b",
+        "https://tiktok.com/;x",
+        f"https://{'a' * 64}.com",
+        f"https://{'a.' * 126}com",
+        "http://localhost.",
+        "http://127.0.0.1.",
+        "http://①27.0.0.1",
+    ],
+)
+def test_host_that_programs_read_differently_is_refused(setting: str, url: str) -> None:
+    """Escapes, other scripts, odd dots and numbers in disguise are refused, and not shown."""
+    line = _refusal({setting: url})
+    assert line.startswith(f"setting {setting} ")
+    assert line.endswith(HOST_HELP)
+    assert url not in line
+
+
+@pytest.mark.parametrize("api", ["marketing", "accounts", "creator_marketplace", "creator"])
+@pytest.mark.parametrize("app_id", [CANARY, "7" * 33, "0x7", "7.0", "-7", "\u0667", "act.7", "7 7"])
+def test_what_is_no_number_is_no_app_id(api: str, app_id: str) -> None:
+    """An app id is shown in records and logs: what may be the secret instead is refused unsaid."""
+    values = {"api": api, "app_id": app_id, "app_secret": "7" * 19, **ACCESS}
+    for config, where in (
+        (values, ""),
+        ({"connections": [{"name": "x", **values}]}, "connections.x."),
+    ):
+        assert _refusal(config) == (
+            f"setting {where}app_id is no app id: those of api {api} are numbers."
+            " Did app_id and app_secret change places?"
+        )
+
+
+def test_client_key_in_the_place_of_the_secret() -> None:
+    """A client key is known by its form, so an exchange with the secret is noticed there too."""
+    values = {"api": "login_kit", "app_id": CANARY, "app_secret": "awq1w2e3r4t5y6u7", **ACCESS}
+    assert _refusal(values) == (
+        "setting app_id is no client key. Did app_id and app_secret change places?"
+    )
+    for key in ("awq1w2e3r4t5y6u7", "sbawq1w2e3r4t5y6u7", CANARY):
+        parse({**values, "app_id": key, "app_secret": CANARY})
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_tiktok_auth import redaction
 from tap_tiktok_auth.redaction import (
     MIN_LENGTH,
     Redactor,
@@ -205,6 +206,15 @@ def test_ten_thousand_secrets_share_a_prefix() -> None:
     redactor = _redactor(*secrets)
     text = f"<{secrets[0]}> <{secrets[5_000]}> <{secrets[-1]}> <access-token-99999x>"
     assert redactor.redact(text) == "<***> <***> <***> <access-token-99999x>"
+
+
+def test_only_so_many_secrets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that refreshes for years does not grow; the newest secrets stay masked."""
+    monkeypatch.setattr(redaction, "_MOST_VALUES", 100)
+    redactor = _redactor(*(f"token-{number:06d}" for number in range(1_000)))
+    assert redactor.redact("<token-000999> <token-000951>") == "<***> <***>"
+    assert len(redactor._learned) <= 100
+    assert len(redactor._values) <= 100
 
 
 def test_many_threads_learn_and_redact() -> None:

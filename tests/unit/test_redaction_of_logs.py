@@ -13,7 +13,7 @@ import pytest
 import requests
 from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
 
-from tap_tiktok_auth.redaction import RedactingFormatter, Redactor, install
+from tap_tiktok_auth.redaction import RedactingFormatter, Redactor, install, teach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,3 +232,27 @@ def test_debug_log_of_urllib3_shows_no_query_secret(
         session.get(f"{server}/get/", params={"app_id": "7", "secret": PLAIN}, timeout=5)
     assert '"GET /get/?app_id=7&secret=*** HTTP/1.1" 200' in stream.getvalue()
     assert PLAIN not in stream.getvalue()
+
+
+def test_records_of_urllib3_are_clean_before_any_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Message, arguments, a factory's own attribute and traceback have no secret any more."""
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", records.append)
+    own = logging.getLogger("urllib3.connectionpool")
+    monkeypatch.setattr(own, "handlers", [handler])
+    monkeypatch.setattr(own, "propagate", False)
+    teach(PLAIN)
+    try:
+        int(PLAIN)
+    except ValueError:
+        own.exception("%s retried", PLAIN, extra={"rendered": f"a {PLAIN}"})
+    own.warning("%s and %s", "nothing", "secret")
+    first, second = records
+    assert (first.getMessage(), first.__dict__["rendered"]) == ("*** retried", "a ***")
+    assert PLAIN not in str(vars(first)).replace(repr(__name__), "")
+    assert (
+        "ValueError: invalid literal for int() with base 10: '***'"
+        in logging.Formatter().format(first)
+    )
+    assert (second.msg, second.args) == ("%s and %s", ("nothing", "secret"))

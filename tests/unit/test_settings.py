@@ -237,6 +237,26 @@ def test_unknown_setting_cannot_write_to_the_terminal() -> None:
     assert "x" * 41 not in line
 
 
+@pytest.mark.parametrize("key", [f"{CANARY}7", "0f3a9c1d07be244f", "act.x", "a" * 41, "é", 7])
+def test_unknown_setting_that_may_be_a_secret_is_not_shown(key: Any) -> None:
+    """Only what is written like a setting is named: a secret may have been put in its place."""
+    line = _refusal({key: 1})
+    assert line.startswith("setting … is not a setting. ")
+    assert str(key) not in line.removeprefix("setting … is not a setting. ")
+
+
+@pytest.mark.parametrize("name", [name for name, s in BY_NAME.items() if s.kind == "string"])
+@pytest.mark.parametrize("size", [8_193, 10_000_000])
+def test_no_text_is_endless(name: str, size: int) -> None:
+    """A text that is far longer than any credential is refused in one line, before any work."""
+    assert _refusal({name: "x" * size}) == f"setting {name} is longer than 8192 characters."
+
+
+def test_long_tokens_are_taken() -> None:
+    """What some other system's token may have as its length passes."""
+    validate({"access_token": "x" * 8_192}, BY_NAME)
+
+
 def test_where_the_setting_stands_is_said() -> None:
     """Settings of a connection are named with the connection."""
     with pytest.raises(ConfigurationError, match=r"^setting connections\.acme\.api must be"):
