@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.lifecycle import Step
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.records import PendingLogin, Record
     from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.tokens import Token
@@ -124,6 +124,16 @@ class Broker(Forkable):
         """
         return self.roster.connections()
 
+    def refuse_elsewhere(self, record: Record | PendingLogin) -> None:
+        """Refuse to send a record's secrets to a host that they do not belong to.
+
+        Raises:
+            ConfigurationError: The settings name another one.
+        """
+        error = self.roster.elsewhere(record)
+        if error is not None:
+            raise error
+
     def api(self, connection: Connection) -> TokenApi:
         """Return the token system of a connection."""
         from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a cached token)
@@ -184,6 +194,7 @@ class Broker(Forkable):
                 self._looked_at = -math.inf
             raise error.of(connection.name) from None
         record = outcome.record
+        self.refuse_elsewhere(record)  # another process may have renewed it with other settings
         if record.token is not None:
             from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (not for a fresh token)
 

@@ -34,6 +34,10 @@ class Hosts:
     login_kit: str
     tiktok: str
 
+    def of(self, api: str) -> str:
+        """Return where a token system's requests go, those with tokens and those for them."""
+        return self.login_kit if api == "login_kit" else self.business
+
 
 @dataclass(frozen=True)
 class Seed:

@@ -31,6 +31,7 @@ def revoke(broker: Broker, connection: Connection) -> Record:
                 record = store.read(connection.name)
                 if record is None or record.token is None:
                     raise AuthorizationRequired("it has no token to revoke")
+                broker.refuse_elsewhere(record)
                 app = need_app(replace(connection, app=broker.roster.app(connection, record)))
                 request = api.revoke(app, record.token.access_token)
                 broker.client.fetch(request, api.read_revoked)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth import destinations
 from tap_tiktok_auth.connections import App, Connection
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.connections import Config
     from tap_tiktok_auth.errors import StoreDamaged
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.records import PendingLogin, Record
     from tap_tiktok_auth.store.contract import Store
 
 
@@ -89,6 +90,13 @@ class Roster:
         if record.app_secret is not None:
             return App(record.app_id, record.app_secret)
         return connection.app
+
+    def elsewhere(self, record: Record | PendingLogin) -> ConfigurationError | None:
+        """Return why the secrets of a record must not be sent to the host of the settings, if so.
+
+        Whatever sends one of them, a token or the stored app's secret, asks here before.
+        """
+        return destinations.refusal(record.origin, record.api, self._config.hosts)
 
     def _is_usable(self, record: Record) -> bool:
         """Whether a stored connection that the config does not name is part of a run."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.apis import api_for
 from tap_tiktok_auth.connections import App, Connection, Seed
+from tap_tiktok_auth.destinations import origin_of
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.records import PendingLogin
 
@@ -84,6 +85,7 @@ def begin(broker: Broker, plan: Plan, address: CallbackAddress) -> Begun:
             redirect_uri=address.uri,
             code_verifier=verifier,
             begun_at=broker.store.now(),
+            origin=origin_of(api.data_host),
         ),
     )
     return Begun(plan.name, url, state, address, plan.scopes or api.default_scopes)
@@ -96,7 +98,7 @@ def take(broker: Broker, callback: Callback) -> Connection:
         AuthorizationRequired: No login waits for it, or the person said no.
         TikTokAuthError: TikTok says no; the error names the connection.
     """
-    login = broker.store.take_login(callback.state or "", LIFETIME)
+    login = broker.store.take_login(callback.state or "", LIFETIME, broker.refuse_elsewhere)
     if login is None:
         raise AuthorizationRequired(
             "no login waits for that address here: it was begun more than ten minutes ago, is "

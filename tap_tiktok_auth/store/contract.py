@@ -209,8 +209,16 @@ class Store(ABC):
         """Keep a login until its callback comes."""
 
     @abstractmethod
-    def take_login(self, state: str, max_age: float) -> PendingLogin | None:
-        """Return the login of that *state* and delete it; None if unknown or older."""
+    def take_login(
+        self, state: str, max_age: float, check: Callable[[PendingLogin], None] | None = None
+    ) -> PendingLogin | None:
+        """Return the login of that *state* and delete it; None if unknown or older.
+
+        Args:
+            state: The state.
+            max_age: Seconds.
+            check: May raise, and the login stays.
+        """
 
     # Care
 

@@ -162,6 +162,7 @@ def _payload(record: Record) -> dict[str, Any]:
         "access_token": token.access_token if token else None,
         "refresh_token": token.refresh_token if token else None,
         "app_secret": record.app_secret,
+        "origin": record.origin,
         **_binding(record.name, record.api, record.app_id, record.generation),
     }
 
@@ -216,6 +217,7 @@ def _record(column: dict[str, Any], secrets: dict[str, Any]) -> Record:
         spent_seeds=tuple(json.loads(column["spent_seeds"])),
         status=column["status"],
         obtained_by=column["obtained_by"],
+        origin=secrets.get("origin"),
         subject_id=column["subject_id"],
         scopes=None if scopes is None else tuple(json.loads(scopes)),
         last_refreshed_at=column["last_refreshed_at"],
@@ -280,9 +282,11 @@ def from_login(login: PendingLogin) -> dict[str, Any]:
         "redirect_uri": login.redirect_uri,
         "code_verifier": login.code_verifier,
         "begun_at": login.begun_at,
+        "origin": login.origin,
     }
 
 
 def to_login(payload: dict[str, Any]) -> PendingLogin:
     """Return an opened payload as a login."""
-    return PendingLogin(**{name: payload[name] for name in PendingLogin.__dataclass_fields__})
+    names = PendingLogin.__dataclass_fields__.keys() & payload.keys()
+    return PendingLogin(**{name: payload[name] for name in names})

@@ -198,10 +198,15 @@ class SqlStore(Store):
             key, _ = self._lock(cursor, login.connection)
             logins.begin(cursor, self.cipher, key, self.digest(state), login)
 
-    def take_login(self, state: str, max_age: float) -> PendingLogin | None:
+    def take_login(
+        self, state: str, max_age: float, check: Callable[[PendingLogin], None] | None = None
+    ) -> PendingLogin | None:
         with self._database.writing() as cursor:
             logins.delete_before(cursor, self.now() - max_age)
-            return logins.take(cursor, self._keys, self.digest(state))
+            login = logins.take(cursor, self._keys, self.digest(state))
+            if login is not None and check is not None:
+                check(login)
+            return login
 
     # Care
 
