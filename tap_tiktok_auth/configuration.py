@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,13 +15,13 @@ from tap_tiktok_auth.connections import (
     Hosts,
     Seed,
     SeedKind,
+    is_name,
 )
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,99}")
 _NAME_RULE = "letters, digits and . _ - @ :, at most 100, beginning with a letter or digit"
 
 
@@ -80,7 +79,7 @@ def check_name(name: str, where: str = "name") -> str:
     Raises:
         ConfigurationError: It may not.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         msg = f"{where} is not a connection's name"
         raise ConfigurationError(msg, next_step=f"Allowed are {_NAME_RULE}.")
     return name

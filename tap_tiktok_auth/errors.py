@@ -23,6 +23,7 @@ Messages never contain a setting's value, a token or a text that was not checked
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -89,8 +90,14 @@ class TikTokAuthError(Exception):
         if self.connection:
             line = f"connection {self.connection}: {line}"
         if self.next_step:
-            line += " " + self.next_step.replace("{connection}", self.connection or "NAME")
+            line += " " + self.what_next
         return line
+
+    @property
+    def what_next(self) -> str:
+        """The next step, about the connection; a command in it is fit to be pasted."""
+        name = shlex.quote(self.connection or "NAME")
+        return (self.next_step or "").replace("{connection}", name)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let errors cross process borders with all their fields."""

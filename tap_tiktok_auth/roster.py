@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import destinations
-from tap_tiktok_auth.connections import App, Connection
+from tap_tiktok_auth.configuration import check_name
+from tap_tiktok_auth.connections import App, Connection, is_name
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Roster:
         configured = self._config.connection(name)
         if configured is not None and configured.seed is not None:
             return configured
+        if configured is None:
+            check_name(name)
         record = self._store.read(name)
         if record is not None:
             return _stored_connection(record, configured)
@@ -58,8 +61,12 @@ class Roster:
         damaged: list[Connection] = []
 
         def note(name: str, api: str, error: StoreDamaged) -> None:
-            del error  # it comes again when the connection is looked at
-            damaged.append(Connection(name, api, configured=False))
+            if is_name(name):  # then the error comes again when the connection is looked at
+                damaged.append(Connection(name, api, configured=False))
+            else:
+                import logging  # noqa: PLC0415  (not for a fresh token)
+
+                logging.getLogger(__name__).warning("%s", error)
 
         stored = {record.name: record for record in self._store.records(note)}
         found = [

@@ -62,9 +62,7 @@ def from_error(check: str, error: TikTokAuthError, level: Level = "problem") -> 
 
 def mend_of(error: TikTokAuthError) -> str | None:
     """Return what an error says about mending it."""
-    if error.next_step is None:
-        return None
-    return error.next_step.replace("{connection}", error.connection or "NAME")
+    return error.what_next or None
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

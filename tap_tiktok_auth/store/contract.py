@@ -236,16 +236,23 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def rotate_key(self, cipher: Cipher) -> int:
+    def rotate_key(
+        self, cipher: Cipher, damaged: Callable[[str, str, StoreDamaged], None] | None = None
+    ) -> int:
         """Seal everything with the first key of *cipher*, in one transaction.
+
+        Args:
+            cipher: The keys, the store's own among them.
+            damaged: Told of each connection that cannot be opened, which stays as it is, as in
+                `records`.
 
         Returns:
             How many connections were sealed again.
         """
 
     @abstractmethod
-    def snapshot(self) -> Snapshot:
-        """Return all content, for a copy into another store."""
+    def snapshot(self, damaged: Callable[[str, str, StoreDamaged], None] | None = None) -> Snapshot:
+        """Return all content, for a copy into another store; *damaged* as in `records`."""
 
     @abstractmethod
     def restore(self, snapshot: Snapshot) -> None:

@@ -131,6 +131,8 @@ class SQLite(Database, Forkable):
             try:
                 # FULL: a commit is on disk before it returns, also with a write-ahead log.
                 connection.execute("PRAGMA synchronous = FULL")
+                # One text that is none must not keep all others from being read.
+                connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
             except BaseException:
                 connection.close()
                 raise
