@@ -15,6 +15,7 @@ from tap_tiktok_auth.cli.common import (
     yes_option,
 )
 from tap_tiktok_auth.errors import StoreDamaged
+from tap_tiktok_auth.store.rows import name_shown
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.records import Record
@@ -39,18 +40,19 @@ def forget(name: str, config_paths: tuple[str, ...], yes: bool) -> None:
     """  # noqa: D301  (click's mark for text that keeps its lines)
     with open_session(config_paths) as broker:
         present, lives = _found(broker.store, name)
+        shown = name_shown(name)
         if not present:
-            click.echo(f"{name}: there is nothing of it in the token store")
+            click.echo(f"{shown}: there is nothing of it in the token store")
             return
         if lives:
             tell(
                 f"the token of {name} stays valid at TikTok. To end it there, first run:"
                 f" tiktok-auth revoke {name}"
             )
-        confirm(f"Forget {name} and its tokens?", yes=yes)
+        confirm(f"Forget {shown} and its tokens?", yes=yes)
         broker.forget(name)
         configured = broker.config.connection(name)
-    click.echo(f"{name}: forgotten")
+    click.echo(f"{shown}: forgotten")
     if configured is not None:
         tell(f"the config still has {name}: remove it there too, or the next run begins it anew")
 

@@ -244,7 +244,7 @@ def to_record(row: tuple[Any, ...], cipher: Cipher) -> Record:
     name = column["name"]
     if not is_name(name):
         raise StoreDamaged(
-            f"the token store has a row named {label(name)!r}, which is no connection's name",
+            f"the token store has a row named {name_shown(name)}, which is no connection's name",
             next_step="Restore the store from a backup, or delete that row.",
         )
     binding = _binding(name, column["api"], column["app_id"], column["generation"])
@@ -260,10 +260,17 @@ def to_record(row: tuple[Any, ...], cipher: Cipher) -> Record:
 def as_damage(error: StoreDamaged | StoreKeyError, name: object) -> StoreDamaged:
     """Return why a row of a store whose own key is there cannot be opened."""
     if isinstance(error, StoreDamaged):
-        return error.of(label(name))
+        return error.of(name_shown(name))
     step = f"Put that key behind the others. {MEND}"
     cause = "what the token store has of it is sealed with a key that is not there"
-    return StoreDamaged(cause, next_step=step).of(label(name))
+    return StoreDamaged(cause, next_step=step).of(name_shown(name))
+
+
+def name_shown(name: object) -> str:
+    """Return a connection's name; what is none is quoted, so that it is not taken for one."""
+    if is_name(name):
+        return str(name)
+    return repr(label(name)) if isinstance(name, str) else f"({type(name).__name__})"
 
 
 def label(text: object, limit: int = 100) -> str:

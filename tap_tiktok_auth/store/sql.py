@@ -219,7 +219,7 @@ class SqlStore(Store):
                 except (StoreDamaged, StoreKeyError) as error:
                     if damaged is None:
                         raise
-                    shown = rows.label(name)
+                    shown = rows.name_shown(name)
                     damaged(shown, rows.label(api), rows.as_damage(error, name))
                 else:
                     connections.update(cursor, name, {"payload": again})
@@ -299,7 +299,7 @@ class SqlStore(Store):
                 if damaged is None:
                     raise
                 name, api, *_ = row
-                damaged(rows.label(name), rows.label(api), error)
+                damaged(rows.name_shown(name), rows.label(api), error)
         return records
 
     def _opened(self, row: tuple[Any, ...], cursor: Cursor | None = None) -> Record:
