@@ -60,7 +60,7 @@ class SQLite(Database, Forkable):
         files.private_folder(path.parent)
         if not files.exists(path):
             files.create_once(path, b"")
-        files.refuse_if_shared(path, "the token store")
+        self._refuse_if_shared()
         # Threads take turns here, which is fairer and faster than SQLite's own waiting.
         self._turn = threading.RLock()
         self._open = True
@@ -153,6 +153,12 @@ class SQLite(Database, Forkable):
                 with suppress(sqlite3.ProgrammingError):
                     cursor.close()
 
+    def _refuse_if_shared(self) -> None:
+        files.refuse_if_shared(self.path, "the token store")
+        for end in ("-wal", "-shm", "-journal"):  # SQLite believes what is in these
+            log = self.path.with_name(self.path.name + end)
+            files.refuse_if_foreign(log, "the token store's log")
+
     def _in_place(self) -> tuple[int, int]:
         """Return which file has the store's name: one that lost it keeps nothing."""
         try:
@@ -167,7 +173,7 @@ class SQLite(Database, Forkable):
     def _reopen(self) -> None:
         """Go on with the file that has taken the place of the one that was open."""
         self._connection.close()
-        files.refuse_if_shared(self.path, "the token store")
+        self._refuse_if_shared()
         self._connect()
         self._prepare()
 
