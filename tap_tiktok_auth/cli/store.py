@@ -61,7 +61,8 @@ def rotate_key(config_paths: tuple[str, ...]) -> None:
     a key with keygen, set token_store_key to OLD,NEW on every machine, then to NEW,OLD, run this,
     then set it to NEW. On a single machine OLD,NEW may be left out.
 
-    All of it is one transaction, and runs may go on meanwhile.
+    All of it is one transaction, and runs may go on meanwhile. What cannot be opened stays as it
+    is and is named; exit code 1 then.
 
     \b
       tiktok-auth store rotate-key
@@ -131,7 +132,8 @@ def copy(url: str, config_paths: tuple[str, ...]) -> None:
 
     From SQLite to PostgreSQL, so that machines can share it, or back: connections, ad accounts and
     the audit trail, in one transaction. First stop all runs: a token that is refreshed in one
-    store is dead in the other.
+    store is dead in the other. A connection that cannot be opened is left out and named; exit code
+    1 then.
 
     The new store is sealed with the key in TAP_TIKTOK_AUTH_COPY_KEY, else with token_store_key,
     else, SQLite only, with the key file. If URL has a password, give it as
