@@ -75,30 +75,6 @@ COLUMNS = (
     "verified_at",
 )
 
-_MOMENTS = frozenset(
-    {
-        "issued_at",
-        "access_token_expires_at",
-        "refresh_token_expires_at",
-        "consent_deadline",
-        "last_refreshed_at",
-        "attempt_at",
-        "last_error_at",
-        "verified_at",
-    }
-)
-_COUNTS = frozenset({"generation", "refresh_count"})
-_CHOICES: dict[str, tuple[object, ...]] = {
-    "api": API_NAMES,
-    "status": get_args(Status),
-    "long_term": (None, 0, 1),
-    "obtained_by": (None, *get_args(ObtainedBy)),
-    "attempt_outcome": (None, "sent", "unconfirmed", "refused"),
-}
-#: Texts that others told, which are cleaned.
-_CLEANED = frozenset(
-    {"subject_id", "scopes", "last_error_message", "last_error_code", "request_id"}
-)
 #: Columns by which it is decided what is sent; the seal covers them too.
 _DECIDING = (
     "status",
@@ -225,12 +201,13 @@ def _payload(record: Record, clear: dict[str, Any]) -> dict[str, Any]:
 
 def _digest(column: dict[str, Any]) -> str:
     """Return a digest of what is decided by; a column that is empty is as good as none."""
-    values = {name: column[name] for name in _DECIDING if column[name] is not None}
     # One database returns a whole number as such, another as a float.
     alike = {
-        name: float(value) if isinstance(value, int) else value for name, value in values.items()
+        name: float(value) if isinstance(value, int) else value
+        for name in _DECIDING
+        if (value := column[name]) is not None
     }
-    return hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(alike).encode()).hexdigest()
 
 
 def to_record(row: tuple[Any, ...], cipher: Cipher) -> Record:
@@ -249,7 +226,9 @@ def to_record(row: tuple[Any, ...], cipher: Cipher) -> Record:
         )
     binding = _binding(name, column["api"], column["app_id"], column["generation"])
     try:
-        _check(column)
+        for one, value in column.items():
+            if not _IS_OURS[one](value):
+                raise StoreDamaged(DAMAGED, next_step=MEND)  # noqa: TRY301
         return _record(column, cipher.open(column["payload"], **binding))
     except StoreDamaged as error:
         raise error.of(name) from None
@@ -283,33 +262,56 @@ def label(text: object, limit: int = 100) -> str:
     return clean(text, limit=limit)
 
 
-def _check(column: dict[str, Any]) -> None:
-    """Refuse values that no version of this program wrote.
-
-    Raises:
-        ValueError: There is one.
-    """
-    for name, value in column.items():
-        if name in _MOMENTS:
-            good = value is None or _is_moment(value)
-        elif name in _COUNTS:
-            good = isinstance(value, int) and 0 <= value < 2**53
-        elif name in _CHOICES:
-            good = value in _CHOICES[name]
-        else:
-            good = value is None or (
-                isinstance(value, str) and (name in _CLEANED or _is_plain(value))
-            )
-        if not good:
-            raise ValueError(name)
-
-
-def _is_plain(text: str) -> bool:
-    return len(text) <= _LARGEST and text.isprintable()
-
-
 def _is_moment(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) < _FARTHEST  # NaN is not
+
+
+def _is_moment_or_none(value: object) -> bool:
+    return value is None or _is_moment(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**53
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or (
+        isinstance(value, str) and len(value) <= _LARGEST and value.isprintable()
+    )
+
+
+def _one_of(*choices: object) -> Callable[[object], bool]:
+    return lambda value: value in choices
+
+
+#: Tells for each column whether any version of this program may have written a value.
+_IS_OURS: dict[str, Callable[[object], bool]] = {
+    **dict.fromkeys(COLUMNS, _is_plain),
+    "api": _one_of(*API_NAMES),
+    "generation": _is_count,
+    "status": _one_of(*get_args(Status)),
+    "long_term": _one_of(None, 0, 1),
+    "issued_at": _is_moment_or_none,
+    "access_token_expires_at": _is_moment_or_none,
+    "refresh_token_expires_at": _is_moment_or_none,
+    "consent_deadline": _is_moment_or_none,
+    "obtained_by": _one_of(None, *get_args(ObtainedBy)),
+    "last_refreshed_at": _is_moment_or_none,
+    "refresh_count": _is_count,
+    "attempt_at": _is_moment_or_none,
+    "attempt_outcome": _one_of(None, "sent", "unconfirmed", "refused"),
+    "last_error_at": _is_moment_or_none,
+    "verified_at": _is_moment_or_none,
+    # What others told is cleaned instead.
+    "subject_id": _is_text,
+    "last_error_message": _is_text,
+    "last_error_code": _is_text,
+    "request_id": _is_text,
+}
 
 
 def _texts(sealed: str) -> Iterator[str]:
@@ -453,7 +455,7 @@ def to_advertiser(row: tuple[Any, ...]) -> SeenAdvertiser:
     advertiser_id, name, source, first_seen_at, last_seen_at, lost_at = row
     moments = (first_seen_at, last_seen_at, *(() if lost_at is None else (lost_at,)))
     if (
-        not (isinstance(advertiser_id, str) and advertiser_id and _is_plain(advertiser_id))
+        not (advertiser_id and _is_plain(advertiser_id))
         or source not in get_args(AdvertiserSource)
         or not all(map(_is_moment, moments))
     ):

@@ -211,7 +211,7 @@ def test_a_name_that_is_none_is_no_connection(
 def test_what_is_no_name_is_not_made_a_command(target: Target, command: str, name: str) -> None:
     """A NAME that no connection can have is refused, and is in no command to paste."""
     target.consent("good", left=80_000.0)
-    more = {"exec": ("--", "true"), "revoke": ("--yes",)}.get(command, ())
+    more = {"exec": ("--", "no-such-command"), "revoke": ("--yes",)}.get(command, ())
     result = run(target, command, name, *more)
     assert result.exit_code == 1
     assert name not in result.output

@@ -68,7 +68,7 @@ def run(settings: dict[str, Any], *arguments: str) -> Result:
     "arguments",
     [
         ("token", "acme"),
-        ("exec", "acme", "--", "true"),
+        ("exec", "acme", "--", "no-such-command"),
         ("refresh", "acme"),
         ("refresh", "acme", "--force"),
         ("revoke", "acme", "--yes"),
