@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.client import Client
     from tap_tiktok_auth.connections import Config, Connection
     from tap_tiktok_auth.lifecycle import Step
-    from tap_tiktok_auth.records import EventName, Record
+    from tap_tiktok_auth.records import EventName, PendingLogin, Record
     from tap_tiktok_auth.single_flight import SingleFlight
     from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.tokens import Grant, Token
@@ -135,6 +135,16 @@ class Broker(Forkable):
         """
         return self.roster.connections()
 
+    def refuse_elsewhere(self, record: Record | PendingLogin) -> None:
+        """Refuse to send a record's secrets to a host that they do not belong to.
+
+        Raises:
+            ConfigurationError: The settings name another one.
+        """
+        error = self.roster.elsewhere(record)
+        if error is not None:
+            raise error
+
     def api(self, connection: Connection) -> TokenApi:
         """Return the token system of a connection."""
         from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a cached token)
@@ -212,6 +222,7 @@ class Broker(Forkable):
                 self._deliver_later()
             raise error.of(connection.name) from None
         record = outcome.record
+        self.refuse_elsewhere(record)  # another process may have renewed it with other settings
         if record.token is not None:
             from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (not for a fresh token)
 
@@ -294,6 +305,7 @@ class Broker(Forkable):
 
         if record.token is None:
             raise AuthorizationRequired("it has no token to revoke")
+        self.refuse_elsewhere(record)
         owner = replace(connection, api=record.api, app=self.roster.app(connection, record))
         api = self.api(owner)
         request = api.revoke(need_app(owner), record.token.access_token)

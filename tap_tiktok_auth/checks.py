@@ -203,7 +203,8 @@ def _failed(broker: Broker, connection: Connection, error: TikTokAuthError) -> R
     try:
         now = broker.store.now()
         record = broker.store.read(connection.name)
-        if record is not None:
+        # Settings that name another host say nothing about the connection.
+        if record is not None and broker.roster.elsewhere(record) is None:
             before, (record, names) = record, outcomes.after_stop(record, error, now)
             token = record.token.access_token if record.token else None
             events = outcomes.token_events(

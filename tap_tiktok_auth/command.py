@@ -114,6 +114,7 @@ def _give_stdout_up() -> None:
 def _fresh_token(name: str) -> str | None:
     """Return the connection's access token if it is fresh and settled in the store, else None."""
     from tap_tiktok_auth.configuration import check_name, parse  # noqa: PLC0415
+    from tap_tiktok_auth.destinations import strangers  # noqa: PLC0415
     from tap_tiktok_auth.errors import StoreError  # noqa: PLC0415
     from tap_tiktok_auth.session import session  # noqa: PLC0415
     from tap_tiktok_auth.setting_values import from_environment  # noqa: PLC0415
@@ -123,6 +124,8 @@ def _fresh_token(name: str) -> str | None:
         config = parse(from_environment(os.environ))
         if missing_file(config.token_store) is not None:
             return None
+        if strangers(config.hosts):
+            return None  # the usual way has its warning said
         with session(config) as broker:
             try:
                 record = broker.store.read(check_name(name))

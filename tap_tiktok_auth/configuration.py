@@ -16,13 +16,13 @@ from tap_tiktok_auth.connections import (
     Hosts,
     Seed,
     SeedKind,
+    is_name,
 )
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,99}")
 #: A host as it is spelled in ASCII: no other script, no punycode, no empty label, no trailing dot.
 _LABEL = r"(?!-|xn--)[a-z0-9-]{1,63}(?<!-)"
 _HOST = re.compile(
@@ -90,7 +90,7 @@ def check_name(name: str, where: str = "name") -> str:
     Raises:
         ConfigurationError: It may not.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         msg = f"{where} is not a connection's name"
         raise ConfigurationError(msg, next_step=f"Allowed are {_NAME_RULE}.")
     return name

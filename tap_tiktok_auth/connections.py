@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +12,13 @@ SeedKind = Literal[
 
 #: Name of the connection that the top level of the config describes.
 DEFAULT_NAME = "default"
+#: What a connection may be named: nothing that a shell or a terminal would act on.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,99}")
+
+
+def is_name(text: object) -> bool:
+    """Whether *text* may be a connection's name."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,10 @@ class Hosts:
     business: str
     login_kit: str
     tiktok: str
+
+    def of(self, api: str) -> str:
+        """Return where a token system's requests go, those with tokens and those for them."""
+        return self.login_kit if api == "login_kit" else self.business
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ Messages never contain a setting's value, a token or a text that was not checked
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class TikTokAuthError(Exception):
             return None
         from tap_tiktok_auth.next_steps import completed  # noqa: PLC0415  (not where all is well)
 
-        return completed(self.next_step.replace("{connection}", self.connection or "NAME"))
+        name = shlex.quote(self.connection or "NAME")
+        return completed(self.next_step.replace("{connection}", name))
 
     def __str__(self) -> str:
         """Return the one line that a user sees: cause, TikTok's code and request id, next step."""

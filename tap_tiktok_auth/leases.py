@@ -46,7 +46,7 @@ class Leases(Forkable):
 
     def new_holder(self) -> str:
         """Return a name for the holder of one lease, of which this process can be told again."""
-        return f"{self._here}:{uuid.uuid4().hex}"
+        return f"{self._here}:{uuid.uuid4().hex}/{self.ttl:g}"
 
     @contextmanager
     def kept(self, name: str, holder: str) -> Iterator[None]:

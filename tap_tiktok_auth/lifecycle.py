@@ -45,6 +45,7 @@ class Wish:
         seed_hash: Keyed hash of the configured seed.
         seed_attempt: Key of an attempt with the configured seed and app.
         refresh_attempt: Key of an attempt with the stored refresh token and app.
+        elsewhere: Why what is stored must not be sent to the host of the settings, if so.
     """
 
     now: float
@@ -58,6 +59,7 @@ class Wish:
     seed_hash: str | None = None
     seed_attempt: str | None = None
     refresh_attempt: str | None = None
+    elsewhere: ConfigurationError | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def next_step(record: Record | None, wish: Wish) -> Step:
         return _start(record, wish)
     if record is None or record.token is None:
         return Step("stop", _no_token(record))
+    if wish.elsewhere is not None:
+        return Step("stop", wish.elsewhere)
     if _is_replaced(record, wish):
         return Step("stop", _replaced_seed())
     return _continue(record, record.token, wish)

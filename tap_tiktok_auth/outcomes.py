@@ -34,6 +34,7 @@ def after_grant(
     obtained_by: ObtainedBy | None = None,
     seed_hash: str | None = None,
     long_term: bool = False,
+    origin: str | None = None,
 ) -> Record:
     """Return the record once TikTok granted a token.
 
@@ -44,6 +45,7 @@ def after_grant(
         obtained_by: How the new chain started; None if the answer is that of a refresh.
         seed_hash: Keyed hash of the seed of the new chain.
         long_term: Whether the token system's tokens have no timer unless told otherwise.
+        origin: Who answered.
     """
     new_chain = obtained_by is not None
     previous = None if new_chain else record.token
@@ -63,6 +65,7 @@ def after_grant(
         spent_seeds=spent,
         status="active",
         obtained_by=obtained_by or record.obtained_by,
+        origin=origin,
         subject_id=grant.subject_id or (None if new_chain else record.subject_id),
         scopes=grant.scopes if grant.scopes is not None else known_scopes,
         last_refreshed_at=None if new_chain else sent_at,

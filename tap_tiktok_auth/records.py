@@ -82,6 +82,8 @@ class Record:
             that it refused; they are never sent again.
         status: How the connection is.
         obtained_by: How the chain started.
+        origin: Scheme, host and port that gave the tokens; they go to no other. None if an older
+            version stored them.
         subject_id: Whom the token speaks for.
         scopes: The token's scopes, sorted; None if never told.
         last_refreshed_at: When it was last refreshed.
@@ -103,6 +105,7 @@ class Record:
     spent_seeds: tuple[str, ...] = ()
     status: Status = "pending"
     obtained_by: ObtainedBy | None = None
+    origin: str | None = None
     subject_id: str | None = None
     scopes: tuple[str, ...] | None = None
     last_refreshed_at: float | None = None
@@ -189,6 +192,7 @@ class PendingLogin:
         redirect_uri: The callback address.
         code_verifier: The PKCE verifier.
         begun_at: When, seconds since the epoch.
+        origin: Scheme, host and port that the code and the app secret are for, as in a record.
     """
 
     connection: str
@@ -198,3 +202,4 @@ class PendingLogin:
     redirect_uri: str
     code_verifier: str | None = field(default=None, repr=False)
     begun_at: float = 0.0
+    origin: str | None = None

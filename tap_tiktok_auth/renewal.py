@@ -7,7 +7,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import outcomes
+from tap_tiktok_auth import destinations, outcomes
 from tap_tiktok_auth.errors import (
     Revoked,
     StoreError,
@@ -76,6 +76,7 @@ def carry_out(
         obtained_by=answer.obtained_by,
         seed_hash=renewal.seed_hash,
         long_term=api.long_term,
+        origin=destinations.origin_of(api.data_host),
     )
     if answer.obtained_by is not None:
         record = _of_new_chain(record, renewal)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.connections import App, Connection
+from tap_tiktok_auth import destinations
+from tap_tiktok_auth.configuration import check_name
+from tap_tiktok_auth.connections import App, Connection, is_name
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.connections import Config
     from tap_tiktok_auth.errors import StoreDamaged
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.records import PendingLogin, Record
     from tap_tiktok_auth.store.contract import Store
 
 
@@ -35,6 +37,8 @@ class Roster:
         configured = self._config.connection(name)
         if configured is not None and configured.seed is not None:
             return configured
+        if configured is None:
+            check_name(name)
         record = self._store.read(name)
         if record is not None:
             return _stored_connection(record, configured)
@@ -82,8 +86,13 @@ class Roster:
         errors: dict[str, StoreDamaged] = {}
 
         def note(name: str, api: str, error: StoreDamaged) -> None:
-            errors[name] = error
-            damaged.append(Connection(name, api, configured=False))
+            if is_name(name):
+                errors[name] = error
+                damaged.append(Connection(name, api, configured=False))
+            else:
+                import logging  # noqa: PLC0415  (not for a fresh token)
+
+                logging.getLogger(__name__).warning("%s", error)
 
         stored = {record.name: record for record in self._store.records(note)}
         found = [
@@ -115,6 +124,13 @@ class Roster:
         if record.app_secret is not None:
             return App(record.app_id, record.app_secret)
         return connection.app
+
+    def elsewhere(self, record: Record | PendingLogin) -> ConfigurationError | None:
+        """Return why the secrets of a record must not be sent to the host of the settings, if so.
+
+        Whatever sends one of them, a token or the stored app's secret, asks here before.
+        """
+        return destinations.refusal(record.origin, record.api, self._config.hosts)
 
     def _is_usable(self, record: Record) -> bool:
         """Whether a stored connection that the config does not name is part of a run."""

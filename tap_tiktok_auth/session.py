@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.broker import Broker
+from tap_tiktok_auth.destinations import STRANGER, strangers
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ def session(config: Config) -> Iterator[Broker]:
     Raises:
         TikTokAuthError: The store cannot be used.
     """
+    for setting, host in strangers(config.hosts).items():
+        import logging  # noqa: PLC0415  (not for a fresh token)
+
+        logging.getLogger(__name__).warning("%s", STRANGER.format(setting=setting, host=host))
     stop = threading.Event()
     store = open_store(config.token_store, config.token_store_key, stop=stop)
     try:

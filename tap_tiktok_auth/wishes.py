@@ -106,6 +106,7 @@ class Wishes:
             seed_hash=digest(seed.material) if seed else None,
             seed_attempt=attempt,
             refresh_attempt=digest(f"refresh\0{refresh}\0{owner}") if refresh else None,
+            elsewhere=self._roster.elsewhere(record) if record else None,
         )
 
 

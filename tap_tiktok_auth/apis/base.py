@@ -165,17 +165,13 @@ class TokenApi(ABC):
         """Return the header that authorises a data call."""
 
     @property
-    @abstractmethod
     def data_host(self) -> str:
         """The base address that tokens of this system may be sent to."""
+        return self.hosts.of(self.name)
 
 
 class BusinessApi(TokenApi):
     """A token system of the Business API: JSON, an envelope, the header `Access-Token`."""
-
-    @property
-    def data_host(self) -> str:
-        return self.hosts.business
 
     def authorization(self, access_token: str) -> dict[str, str]:
         return {"Access-Token": access_token}

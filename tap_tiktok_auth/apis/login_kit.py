@@ -43,10 +43,6 @@ class LoginKitApi(TokenApi):
     default_scopes = ("user.info.basic",)
     client_credentials = True
 
-    @property
-    def data_host(self) -> str:
-        return self.hosts.login_kit
-
     def authorization(self, access_token: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {access_token}"}
 

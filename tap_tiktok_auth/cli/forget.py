@@ -18,6 +18,7 @@ from tap_tiktok_auth.cli.common import (
     yes_option,
 )
 from tap_tiktok_auth.errors import StoreDamaged
+from tap_tiktok_auth.store.rows import name_shown
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.records import Record
@@ -46,8 +47,9 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     with open_existing(load(config_paths), name) as broker:
         name = only_or_default(broker).name if name is None else name
         present, lives = _found(broker.store, name)
+        shown = name_shown(name)
         if not present:
-            click.echo(f"{name}: there is nothing of it in the token store")
+            click.echo(f"{shown}: there is nothing of it in the token store")
             meant = broker.roster.meant(name)
             if meant is not None:
                 tell(meant)
@@ -57,10 +59,10 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
                 f"the token of {name} stays valid at TikTok. To end it there, first run:"
                 f" tiktok-auth revoke {name}"
             )
-        confirm(f"Forget {name} and its tokens?", yes=yes)
+        confirm(f"Forget {shown} and its tokens?", yes=yes)
         broker.forget(name)
         configured = broker.config.connection(name)
-    click.echo(f"{name}: forgotten")
+    click.echo(f"{shown}: forgotten")
     if configured is not None:
         tell(f"the config still has {name}: remove it there too, or the next run begins it anew")
 

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from tap_tiktok_auth.cli.common import config_option, load, one_line_errors, tell
+from tap_tiktok_auth.cli.common import EXIT_ERROR, config_option, load, one_line_errors, tell
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.settings import ENV_PREFIX
 from tap_tiktok_auth.store import is_postgres, keys, open_store
 from tap_tiktok_auth.store.crypto import Cipher
 
 if TYPE_CHECKING:
+    from tap_tiktok_auth.errors import StoreDamaged
     from tap_tiktok_auth.store import Snapshot, Store
 
 _TO, _KEY = f"{ENV_PREFIX}COPY_TO", f"{ENV_PREFIX}COPY_KEY"
+
+
+class Left:
+    """The connections that cannot be read, which are left as, and where, they are."""
+
+    def __init__(self) -> None:
+        self.errors: list[StoreDamaged] = []
+
+    def __call__(self, _name: str, _api: str, error: StoreDamaged) -> None:
+        """Note one."""
+        self.errors.append(error)
+
+    def conclude(self) -> None:
+        """Tell of them, and end with exit code 1 if there is one."""
+        for error in self.errors:
+            tell(f"left as it is: {error}")
+        if self.errors:
+            sys.exit(EXIT_ERROR)
 
 
 @click.group()
@@ -41,7 +61,8 @@ def rotate_key(config_paths: tuple[str, ...]) -> None:
     a key with keygen, set token_store_key to OLD,NEW on every machine, then to NEW,OLD, run this,
     then set it to NEW. On a single machine OLD,NEW may be left out.
 
-    All of it is one transaction, and runs may go on meanwhile.
+    All of it is one transaction, and runs may go on meanwhile. What cannot be opened stays as it
+    is and is named; exit code 1 then.
 
     \b
       tiktok-auth store rotate-key
@@ -50,18 +71,22 @@ def rotate_key(config_paths: tuple[str, ...]) -> None:
     config = load(config_paths)
     given = config.token_store_key
     opened = open_store(config.token_store, given)
+    left = Left()
     try:
         if given is None:
             key_file = keys.default_key_file()
-            count = keys.rotate(opened, key_file)
+            count = keys.rotate(opened, key_file, left)
             next_step = f"The former keys stay in {key_file}, behind the new one."
         else:
-            count = opened.rotate_key(_new_cipher(given))
+            count = opened.rotate_key(_new_cipher(given), left)
             next_step = "Now set token_store_key to its first key alone, on every machine."
     finally:
         opened.close()
     click.echo(f"{_counted(count, 'connection')} sealed with the new key")
+    if left.errors:
+        next_step = "Keep the former keys: what could not be opened may be sealed with one of them."
     tell(next_step)
+    left.conclude()
 
 
 def _new_cipher(setting: str) -> Cipher:
@@ -107,7 +132,8 @@ def copy(url: str, config_paths: tuple[str, ...]) -> None:
 
     From SQLite to PostgreSQL, so that machines can share it, or back: connections, ad accounts and
     the audit trail, in one transaction. First stop all runs: a token that is refreshed in one
-    store is dead in the other.
+    store is dead in the other. A connection that cannot be opened is left out and named; exit code
+    1 then.
 
     The new store is sealed with the key in TAP_TIKTOK_AUTH_COPY_KEY, else with token_store_key,
     else, SQLite only, with the key file. If URL has a password, give it as
@@ -126,18 +152,20 @@ def copy(url: str, config_paths: tuple[str, ...]) -> None:
             next_step="Make one with: tiktok-auth keygen",
         )
     source = open_store(config.token_store, config.token_store_key)
+    left = Left()
     try:
         target = _open_target(url, key)
         try:
             if target.location == source.location:
                 raise ConfigurationError(f"{source.location} is the token store of the settings")
-            snapshot = source.snapshot()
+            snapshot = source.snapshot(left)
             target.restore(snapshot)
         finally:
             target.close()
     finally:
         source.close()
     _tell_what_next(source, target, snapshot)
+    left.conclude()
 
 
 def _open_target(url: str, key: str | None) -> Store:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from tap_tiktok_auth import config_files, setting_values, settings
 from tap_tiktok_auth.configuration import is_loopback
+from tap_tiktok_auth.destinations import STRANGER, strangers
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.address import check_account_holder_address
@@ -114,6 +115,13 @@ def _check_hosts(config: Config) -> Iterator[Finding]:
             "warning",
             f"{here} points to this machine, the other addresses to TikTok",
             "Set business_api_url, login_kit_api_url and tiktok_url together, or none of them.",
+        )
+    for name, host in strangers(hosts).items():
+        yield Finding(
+            _CHECK,
+            "warning",
+            STRANGER.format(setting=name, host=host),
+            f"Unset {name}, unless the host is yours.",
         )
     sandbox = (urlsplit(hosts.business).hostname or "").startswith("sandbox-ads.")
     for connection in config.connections:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.apis import api_for
 from tap_tiktok_auth.connections import App, Connection, Seed
+from tap_tiktok_auth.destinations import origin_of
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login.callback import denial, is_our_state
 from tap_tiktok_auth.records import PendingLogin
@@ -85,6 +86,7 @@ def begin(broker: Broker, plan: Plan, address: CallbackAddress) -> Begun:
             redirect_uri=address.uri,
             code_verifier=verifier,
             begun_at=broker.store.now(),
+            origin=origin_of(api.data_host),
         ),
     )
     return Begun(plan.name, url, state, address, plan.scopes or api.default_scopes)
@@ -99,7 +101,7 @@ def take(broker: Broker, callback: Callback) -> Connection:
     """
     if callback.error and not callback.state:
         raise denial(callback)
-    login = broker.store.take_login(callback.state or "", LIFETIME)
+    login = broker.store.take_login(callback.state or "", LIFETIME, broker.refuse_elsewhere)
     if login is None and not is_our_state(callback.state):
         raise AuthorizationRequired(
             "no login waits for that address: a link that is not ours led to it, such as the app's "

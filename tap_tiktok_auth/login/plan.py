@@ -76,7 +76,8 @@ def plan_login(broker: Broker, name: str, api: str | None, given: Iterable[str])
     lends = is_login_kit(defaults.api) == is_login_kit(api)
     app = (configured.app if configured else None) or (defaults.app() if lends else None)
     if app is None and record is not None and record.app_secret is not None:
-        app = App(record.app_id, record.app_secret)
+        # One that is for another host is not sent to this one: the person gives it again.
+        app = None if broker.roster.elsewhere(record) else App(record.app_id, record.app_secret)
     redirect_uri = (
         (configured.redirect_uri if configured else None)
         or (defaults.redirect_uri if lends else None)

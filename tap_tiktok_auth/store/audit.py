@@ -22,6 +22,8 @@ _INSERT = (
 )
 _LAST = "last_event_id"
 _PAGE = 5_000
+#: Digits of the ids of events.
+_DIGITS = 16
 
 
 def append(cursor: Cursor, events: Iterable[Event], now: float) -> None:
@@ -35,7 +37,7 @@ def append(cursor: Cursor, events: Iterable[Event], now: float) -> None:
     if not events:
         return
     meta.lock(cursor, _LAST)
-    last = int(meta.get(cursor, _LAST).get(_LAST, 0))
+    last = _last(cursor)
     host, pid = os.uname().nodename, os.getpid()
     first = max(last + 1, int(now * 1_000_000))
     insert(
@@ -47,10 +49,16 @@ def append(cursor: Cursor, events: Iterable[Event], now: float) -> None:
     )
 
 
+def _last(cursor: Cursor) -> int:
+    """Return the last event's id, as far as it can be believed."""
+    last = meta.get(cursor, _LAST).get(_LAST, "")
+    return int(last) if last.isdecimal() and len(last) <= _DIGITS else 0
+
+
 def whole(cursor: Cursor) -> tuple[StoredEvent, ...]:
     """Return the whole audit trail."""
     cursor.execute(f"{_SELECT} ORDER BY event_id")
-    return tuple(map(rows.to_event, cursor.fetchall()))
+    return tuple(rows.readable(cursor.fetchall(), rows.to_event))
 
 
 def pages(
@@ -70,11 +78,11 @@ def pages(
     while True:
         with database.reading() as cursor:
             cursor.execute(statement, (last, *values))
-            page = [rows.to_event(row) for row in cursor.fetchall()]
-        yield from page
+            page = cursor.fetchall()
+        yield from rows.readable(page, rows.to_event)
         if len(page) < _PAGE:
             return
-        last = page[-1].event_id
+        last = page[-1][0]
 
 
 def insert(cursor: Cursor, events: Sequence[StoredEvent]) -> None:

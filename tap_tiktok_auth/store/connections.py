@@ -33,7 +33,7 @@ def select(cursor: Cursor, name: str) -> tuple[tuple[Any, ...] | None, str | Non
     if found is None:
         return None, None, 0.0
     *row, holder, until = found
-    return tuple(row), holder, until or 0.0
+    return tuple(row), holder, until if isinstance(until, int | float) else 0.0
 
 
 def every(cursor: Cursor) -> list[tuple[Any, ...]]:
@@ -42,13 +42,27 @@ def every(cursor: Cursor) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in cursor.fetchall()]
 
 
+def payloads(cursor: Cursor) -> list[tuple[Any, Any, Any]]:
+    """Return name, token system and sealed payload of all connections."""
+    cursor.execute("SELECT name, api, payload FROM connections ORDER BY name")
+    return cursor.fetchall()
+
+
 def update(cursor: Cursor, name: str, columns: dict[str, Any]) -> None:
     """Change columns, given by trusted names, of a connection."""
+    if not columns:
+        return
     assignments = ", ".join(f"{column} = ?" for column in columns)
     cursor.execute(
         f"UPDATE connections SET {assignments} WHERE name = ?",  # noqa: S608
         (*columns.values(), name),
     )
+
+
+def term(holder: str, otherwise: float) -> float:
+    """Return for how many seconds a holder takes a lease at once, as its name tells."""
+    seconds = holder.rpartition("/")[2]
+    return float(seconds) if seconds.isascii() and seconds.isdecimal() else otherwise
 
 
 def release(cursor: Cursor, name: str, holder: str) -> None:

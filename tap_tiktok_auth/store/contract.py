@@ -220,8 +220,16 @@ class Store(ABC):
         """Keep a login until its callback comes."""
 
     @abstractmethod
-    def take_login(self, state: str, max_age: float) -> PendingLogin | None:
-        """Return the login of that *state* and delete it; None if unknown or older."""
+    def take_login(
+        self, state: str, max_age: float, check: Callable[[PendingLogin], None] | None = None
+    ) -> PendingLogin | None:
+        """Return the login of that *state* and delete it; None if unknown or older.
+
+        Args:
+            state: The state.
+            max_age: Seconds.
+            check: May raise, and the login stays.
+        """
 
     # Care
 
@@ -243,16 +251,23 @@ class Store(ABC):
         """Yield what lets others at the store, each with what to do about it."""
 
     @abstractmethod
-    def rotate_key(self, cipher: Cipher) -> int:
+    def rotate_key(
+        self, cipher: Cipher, damaged: Callable[[str, str, StoreDamaged], None] | None = None
+    ) -> int:
         """Seal everything with the first key of *cipher*, in one transaction.
+
+        Args:
+            cipher: The keys, the store's own among them.
+            damaged: Told of each connection that cannot be opened, which stays as it is, as in
+                `records`.
 
         Returns:
             How many connections were sealed again.
         """
 
     @abstractmethod
-    def snapshot(self) -> Snapshot:
-        """Return all content, for a copy into another store."""
+    def snapshot(self, damaged: Callable[[str, str, StoreDamaged], None] | None = None) -> Snapshot:
+        """Return all content, for a copy into another store; *damaged* as in `records`."""
 
     @abstractmethod
     def restore(self, snapshot: Snapshot) -> None:

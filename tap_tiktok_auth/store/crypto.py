@@ -18,6 +18,8 @@ MEND = (
     "login {connection}"
 )
 WRONG_KEY = "Set token_store_key to the key the store was made with, or restore its key file."
+#: Characters of a sealed text at most.
+_LARGEST = 10_000_000
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -77,6 +79,8 @@ class Cipher:
             StoreKeyError: The key that opens it is not there.
             StoreDamaged: It belongs elsewhere, or is not a sealed text.
         """
+        if not isinstance(sealed, str) or len(sealed) > _LARGEST:
+            raise StoreDamaged(DAMAGED, next_step=MEND)
         identifier, _, token = sealed.partition(":")
         if not _KEY_ID.fullmatch(identifier):
             raise StoreDamaged(DAMAGED, next_step=MEND)

@@ -49,7 +49,7 @@ def exists(path: Path) -> bool:
 
 
 def refuse_if_shared(path: Path, what: str) -> None:
-    """Refuse a file that others may read or write.
+    """Refuse a file that others may read or write, own, or put another one in place of.
 
     Raises:
         StoreUnavailable: They may; the message has the command that mends it.
@@ -72,6 +72,54 @@ def refuse_if_shared(path: Path, what: str) -> None:
             f"{what} {path} is open to other users",
             next_step=f"Run: chmod 600 {shlex.quote(str(path))}",
         )
+    refuse_if_foreign(path, what)
+    for folder in dict.fromkeys((*path.absolute().parents, *path.resolve().parents)):
+        if folder.stat().st_mode & stat.S_IWOTH:
+            _refuse_open_folder(folder, path, what)
+
+
+def refuse_if_foreign(path: Path, what: str) -> None:
+    """Refuse a file, or a link to one, that belongs to another user, unless that is root.
+
+    Raises:
+        StoreUnavailable: It does; the message has the command that mends it.
+    """
+    try:
+        owners = {path.lstat().st_uid, path.stat().st_uid}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise cannot("read", path, error) from None
+    for owner in owners - _trusted():
+        raise StoreUnavailable(
+            f"{what} {path} belongs to another user, number {owner}",
+            next_step=f"If nobody else wrote it, run as root: chown {os.geteuid()} "
+            f"{shlex.quote(str(path))}",
+        )
+
+
+def _trusted() -> set[int]:
+    """Return whose files are as good as ours."""
+    return {0, os.geteuid()}
+
+
+def _refuse_open_folder(folder: Path, path: Path, what: str) -> None:
+    """Refuse a folder in which everybody may replace what leads to a file of ours.
+
+    In a sticky one, such as that for temporary files, nobody may, but anybody may have made what
+    is in it before us.
+    """
+    status = folder.stat()
+    if not status.st_mode & stat.S_ISVTX:
+        raise StoreUnavailable(
+            f"{what} {path} is not safe: everybody may write to the folder {folder}",
+            next_step=f"Run: chmod o-w {shlex.quote(str(folder))}",
+        )
+    refuse_if_foreign(folder, "the folder")
+    for whole in (path.absolute(), path.resolve()):
+        if folder in whole.parents:
+            below = folder / whole.relative_to(folder).parts[0]
+            refuse_if_foreign(below, "the folder" if below != whole else what)
 
 
 def create_once(path: Path, content: bytes) -> bool:

@@ -10,6 +10,9 @@ from tap_tiktok_auth.store import files
 from tap_tiktok_auth.store.crypto import Cipher, new_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_tiktok_auth.errors import StoreDamaged
     from tap_tiktok_auth.store.contract import Store
 
 
@@ -38,7 +41,9 @@ def load(key_file: Path, *, create: bool) -> Cipher:
     return Cipher.from_text(_text(key_file))
 
 
-def rotate(store: Store, key_file: Path) -> int:
+def rotate(
+    store: Store, key_file: Path, damaged: Callable[[str, str, StoreDamaged], None] | None = None
+) -> int:
     """Put a new key in front of a key file, and seal the store with it.
 
     The former keys stay in the file: other stores may be sealed with them, this one too until its
@@ -54,7 +59,7 @@ def rotate(store: Store, key_file: Path) -> int:
     with files.alone(key_file.parent):
         text = f"{new_key()},{_text(key_file)}"
         files.replace(key_file, text.encode() + b"\n")
-        return store.rotate_key(Cipher.from_text(text))
+        return store.rotate_key(Cipher.from_text(text), damaged)
 
 
 def _text(key_file: Path) -> str:

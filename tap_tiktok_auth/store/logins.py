@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.errors import StoreError
 from tap_tiktok_auth.store import rows
 
 if TYPE_CHECKING:
@@ -43,10 +45,11 @@ def take(cursor: Cursor, keys: Keyring, state_hash: str) -> PendingLogin | None:
 
 
 def seal_again(cursor: Cursor, cipher: Cipher) -> None:
-    """Seal all logins with the first key of *cipher*."""
+    """Seal all logins with the first key of *cipher*; one that is damaged stays as it is."""
     cursor.execute("SELECT state_hash, payload FROM pending_logins")
     for state_hash, sealed in cursor.fetchall():
-        cursor.execute(
-            "UPDATE pending_logins SET payload = ? WHERE state_hash = ?",
-            (cipher.seal(cipher.open(sealed, state=state_hash)), state_hash),
-        )
+        with suppress(StoreError):
+            cursor.execute(
+                "UPDATE pending_logins SET payload = ? WHERE state_hash = ?",
+                (cipher.seal(cipher.open(sealed)), state_hash),
+            )

@@ -22,7 +22,8 @@ _UPSERT = (
     f"INSERT INTO advertisers (connection, {', '.join(rows.ADVERTISER_COLUMNS)})"  # noqa: S608
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (connection, advertiser_id) DO UPDATE SET name = excluded.name,"
-    " source = excluded.source, last_seen_at = excluded.last_seen_at, lost_at = excluded.lost_at"
+    " source = excluded.source, first_seen_at = excluded.first_seen_at,"
+    " last_seen_at = excluded.last_seen_at, lost_at = excluded.lost_at"
 )
 _PAGE = 5_000
 
@@ -33,7 +34,7 @@ def record(cursor: Cursor, connection: str, sighting: Sighting, now: float) -> I
     The connection's row is locked, so that two sightings of one connection do not mix.
     """
     cursor.execute(_SELECT, (connection,))
-    known = {row[0]: rows.to_advertiser(row) for row in cursor}
+    known = {one.advertiser_id: one for one in rows.readable(cursor, rows.to_advertiser)}
     changed = list(_changed(known, sighting, now))
     put(cursor, connection, changed)
     if sighting.complete:
@@ -51,7 +52,7 @@ def record(cursor: Cursor, connection: str, sighting: Sighting, now: float) -> I
 def every(cursor: Cursor, connection: str) -> list[SeenAdvertiser]:
     """Return the ad accounts of a connection, sorted by id."""
     cursor.execute(f"{_SELECT} ORDER BY advertiser_id", (connection,))
-    return [rows.to_advertiser(row) for row in cursor.fetchall()]
+    return list(rows.readable(cursor.fetchall(), rows.to_advertiser))
 
 
 def pages(database: Database, connection: str) -> Iterator[SeenAdvertiser]:
@@ -62,7 +63,7 @@ def pages(database: Database, connection: str) -> Iterator[SeenAdvertiser]:
         with database.reading() as cursor:
             cursor.execute(statement, (connection, last))
             page = cursor.fetchall()
-        yield from map(rows.to_advertiser, page)
+        yield from rows.readable(page, rows.to_advertiser)
         if len(page) < _PAGE:
             return
         last = page[-1][0]

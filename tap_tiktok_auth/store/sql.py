@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.errors import StoreDamaged, StoreError
+from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreKeyError
 from tap_tiktok_auth.store import audit, connections, logins, rows, sightings
 from tap_tiktok_auth.store.contract import Claim, Snapshot, Store
+from tap_tiktok_auth.store.crypto import WRONG_KEY
 from tap_tiktok_auth.store.keyring import Keyring
 
 if TYPE_CHECKING:
@@ -60,16 +62,7 @@ class SqlStore(Store):
     ) -> list[Record]:
         with self._database.reading() as cursor:
             found = connections.every(cursor)
-        records = []
-        for row in found:
-            try:
-                records.append(self._opened(row))
-            except StoreDamaged as error:
-                if damaged is None:
-                    raise
-                name, api, *_ = row
-                damaged(name, api, error)
-        return records
+        return self._readable(found, damaged)
 
     def claim(
         self,
@@ -82,13 +75,13 @@ class SqlStore(Store):
     ) -> Claim:
         free = {None, dead}
         with self._database.reading() as cursor:  # so that those who wait write nothing
-            row, current = self._held(cursor, name)
+            row, current = self._held(cursor, name, ttl)
         if row is not None and current not in free:
             return Claim("busy", self._opened(row), current)
         with self._database.writing() as cursor:
             key, locked = self._lock(cursor, name)
-            row, current = self._held(cursor, name)
-            record = None if row is None else self._opened(row)
+            row, current = self._held(cursor, name, ttl)
+            record = None if row is None else self._opened(row, cursor)
             if current not in free:
                 return Claim("busy", record, current)
             if record is not None and not locked:  # another process inserted it in between
@@ -97,13 +90,13 @@ class SqlStore(Store):
             if prepared is None:
                 return Claim("declined", record)
             columns = {"lease_holder": holder, "lease_until": self.now() + ttl}
-            if record is None:
+            if record is None or row is None:
                 sealed = self._sealed(prepared, key)
                 cursor.execute(connections.INSERT_NEW, tuple(sealed.values()))
                 if cursor.rowcount != 1:  # another process was faster to insert it
                     return Claim("busy", None)
             else:
-                columns |= rows.changes(record, prepared, self.cipher, key, self.fingerprint)
+                columns |= self._changes(row, record, prepared, key)
             connections.update(cursor, name, columns)
         return Claim("held", prepared)
 
@@ -151,17 +144,16 @@ class SqlStore(Store):
         events: Iterable[Event] = (),
         sighting: Sighting | None = None,
     ) -> bool:
-        values = rows.in_clear(record, self.fingerprint)
-        names = [column for attribute in columns for column in rows.AMENDABLE[attribute]]
-        assignments = ", ".join(f"{name} = ?" for name in names) or "name = name"
+        if not rows.AMENDABLE.issuperset(columns):
+            raise KeyError(*columns)
         with self._database.writing() as cursor:
-            cursor.execute(
-                f"UPDATE connections SET {assignments}"  # noqa: S608  (names from AMENDABLE)
-                " WHERE name = ? AND generation = ?",
-                (*(values[name] for name in names), record.name, record.generation),
-            )
-            if cursor.rowcount != 1:
+            key, _ = self._lock(cursor, record.name)
+            row = connections.select(cursor, record.name)[0]
+            current = None if row is None else self._opened(row, cursor)
+            if row is None or current is None or current.generation != record.generation:
                 return False
+            amended = replace(current, **{name: getattr(record, name) for name in columns})
+            connections.update(cursor, record.name, self._changes(row, current, amended, key))
             self._note(cursor, record.name, events, sighting)
         return True
 
@@ -198,10 +190,15 @@ class SqlStore(Store):
             key, _ = self._lock(cursor, login.connection)
             logins.begin(cursor, self.cipher, key, self.digest(state), login)
 
-    def take_login(self, state: str, max_age: float) -> PendingLogin | None:
+    def take_login(
+        self, state: str, max_age: float, check: Callable[[PendingLogin], None] | None = None
+    ) -> PendingLogin | None:
         with self._database.writing() as cursor:
             logins.delete_before(cursor, self.now() - max_age)
-            return logins.take(cursor, self._keys, self.digest(state))
+            login = logins.take(cursor, self._keys, self.digest(state))
+            if login is not None and check is not None:
+                check(login)
+            return login
 
     # Care
 
@@ -212,25 +209,35 @@ class SqlStore(Store):
     def exposures(self) -> Iterator[tuple[str, str]]:
         return self._database.exposures()
 
-    def rotate_key(self, cipher: Cipher) -> int:
+    def rotate_key(
+        self, cipher: Cipher, damaged: Callable[[str, str, StoreDamaged], None] | None = None
+    ) -> int:
         with self._keys.restored_on_error(), self._database.writing(exclusive=True) as cursor:
-            records = [rows.to_record(row, cipher) for row in connections.every(cursor)]
-            for record in records:
-                cursor.execute(
-                    "UPDATE connections SET payload = ? WHERE name = ?",
-                    (rows.seal(record, cipher, cipher.primary), record.name),
-                )
+            if not cipher.has(self._keys.sealing_key(cursor)):
+                raise StoreKeyError("the token store's key is not among these", next_step=WRONG_KEY)
+            count = 0
+            for name, api, sealed in connections.payloads(cursor):
+                try:
+                    again = cipher.seal(cipher.open(sealed))
+                except (StoreDamaged, StoreKeyError) as error:
+                    if damaged is None:
+                        raise
+                    shown = rows.name_shown(name)
+                    damaged(shown, rows.label(api), rows.as_damage(error, name))
+                else:
+                    connections.update(cursor, name, {"payload": again})
+                    count += 1
             logins.seal_again(cursor, cipher)
             self._keys.cipher = cipher
             self._keys.put_hash_key(cursor, self._keys.hash_key)
-        return len(records)
+        return count
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, damaged: Callable[[str, str, StoreDamaged], None] | None = None) -> Snapshot:
         with self._database.writing(exclusive=True) as cursor:
-            records = tuple(self._opened(row) for row in connections.every(cursor))
+            records = self._readable(connections.every(cursor), damaged, cursor)
             return Snapshot(
                 hash_key=self._keys.hash_key,
-                records=records,
+                records=tuple(records),
                 events=audit.whole(cursor),
                 advertisers={r.name: tuple(sightings.every(cursor, r.name)) for r in records},
             )
@@ -269,13 +276,56 @@ class SqlStore(Store):
         locked = cursor.rowcount == 1
         return self._keys.sealing_key(cursor), locked
 
-    def _held(self, cursor: Cursor, name: str) -> tuple[tuple[Any, ...] | None, str | None]:
-        """Return a connection's row, and who holds its lease at this moment."""
-        row, holder, until = connections.select(cursor, name)
-        return row, holder if until > self.now() else None
+    def _held(
+        self, cursor: Cursor, name: str, ttl: float
+    ) -> tuple[tuple[Any, ...] | None, str | None]:
+        """Return a connection's row, and who holds its lease at this moment.
 
-    def _opened(self, row: tuple[Any, ...]) -> Record:
-        return self._keys.opening(lambda cipher: rows.to_record(row, cipher))
+        One that would last more than two terms was not taken in this way, so nobody holds it.
+        """
+        row, holder, until = connections.select(cursor, name)
+        now = self.now()
+        held = isinstance(holder, str) and now < until <= now + 2 * connections.term(holder, ttl)
+        return row, holder if held else None
+
+    def _readable(
+        self,
+        found: list[tuple[Any, ...]],
+        damaged: Callable[[str, str, StoreDamaged], None] | None,
+        cursor: Cursor | None = None,
+    ) -> list[Record]:
+        records = []
+        for row in found:
+            try:
+                records.append(self._opened(row, cursor))
+            except StoreDamaged as error:
+                if damaged is None:
+                    raise
+                name, api, *_ = row
+                damaged(rows.name_shown(name), rows.label(api), error)
+        return records
+
+    def _opened(self, row: tuple[Any, ...], cursor: Cursor | None = None) -> Record:
+        """Return a row as a record; *cursor* is that of the transaction, if one is open.
+
+        Raises:
+            StoreDamaged: The row cannot be trusted, or is sealed with a key that is not there.
+            StoreKeyError: It is the store's own key that is not there.
+        """
+        try:
+            return self._keys.opening(lambda cipher: rows.to_record(row, cipher))
+        except StoreKeyError as error:
+            if cursor is not None:
+                self._keys.sealing_key(cursor)
+            else:
+                with self._database.reading() as own:
+                    self._keys.sealing_key(own)
+            raise rows.as_damage(error, row[0]) from None
+
+    def _changes(
+        self, row: tuple[Any, ...], before: Record, after: Record, key: str
+    ) -> dict[str, Any]:
+        return rows.changes(row, before, after, self.cipher, key, self.fingerprint)
 
     def _sealed(self, record: Record, key: str) -> dict[str, Any]:
         return rows.from_record(record, self.cipher, key, self.fingerprint)

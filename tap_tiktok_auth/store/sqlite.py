@@ -69,7 +69,7 @@ class SQLite(Database, Forkable):
             files.private_folder(path.parent)
             if not files.exists(path):
                 files.create_once(path, b"")
-            files.refuse_if_shared(path, "the token store")
+            self._refuse_if_shared()
         # Threads take turns here, which is fairer and faster than SQLite's own waiting.
         self._turn = threading.RLock()
         self._open = True
@@ -163,6 +163,8 @@ class SQLite(Database, Forkable):
             # FULL: a commit is on disk before it returns, also with a write-ahead log.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA schema_version")  # opens the file
+            # One text that is none must not keep all others from being read.
+            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         except BaseException:
             connection.close()
             raise
@@ -190,6 +192,12 @@ class SQLite(Database, Forkable):
                 with suppress(sqlite3.ProgrammingError):
                     cursor.close()
 
+    def _refuse_if_shared(self) -> None:
+        files.refuse_if_shared(self.path, "the token store")
+        for end in ("-wal", "-shm", "-journal"):  # SQLite believes what is in these
+            log = self.path.with_name(self.path.name + end)
+            files.refuse_if_foreign(log, "the token store's log")
+
     def _in_place(self) -> tuple[int, ...]:
         """Return which file has the store's name: one that lost it keeps nothing.
 
@@ -210,7 +218,7 @@ class SQLite(Database, Forkable):
     def _reopen(self) -> None:
         """Go on with the file that has taken the place of the one that was open."""
         self._connection.close()
-        files.refuse_if_shared(self.path, "the token store")
+        self._refuse_if_shared()
         self._connect()
         self._prepare()
 

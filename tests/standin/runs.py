@@ -12,14 +12,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.store import open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store import open_store, rows
+from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tap_tiktok_auth.tap import TapTikTokAuth
 from tests.standin.world import app_of
 
@@ -174,9 +174,18 @@ class Bench:
     def pass_time(self, seconds: float) -> None:
         """Let time pass for TikTok and for what is stored."""
         self.world.offset += seconds
-        assignments = ", ".join(f"{column} = {column} - ?" for column in _TIMES)
+        cipher = Cipher.from_text(self.key)
+        selected = f"SELECT {', '.join(rows.COLUMNS)} FROM connections"
         with closing(sqlite3.connect(self.store_path)) as database, database:
-            database.execute(f"UPDATE connections SET {assignments}", [seconds] * len(_TIMES))
+            for row in database.execute(selected).fetchall():
+                record = _earlier(rows.to_record(row, cipher), seconds)
+                sealed = rows.from_record(record, cipher, cipher.primary, lambda _: None)
+                names = (*_TIMES, "payload")
+                assignments = ", ".join(f"{name} = ?" for name in names)
+                database.execute(
+                    f"UPDATE connections SET {assignments} WHERE name = ?",
+                    (*(sealed[name] for name in names), record.name),
+                )
 
     def record(self, name: str) -> Record:
         """Return what the store has of a connection."""
@@ -210,6 +219,27 @@ class Bench:
             path.write_text(json.dumps(state))
             arguments += ["--state", str(path)]
         return arguments
+
+
+def _earlier(record: Record, seconds: float) -> Record:
+    """Return a record whose token got its times so many seconds earlier."""
+
+    def before(moment: float | None) -> float | None:
+        return None if moment is None else moment - seconds
+
+    token = record.token
+    if token is None:
+        return record
+    return replace(
+        record,
+        token=replace(
+            token,
+            issued_at=token.issued_at - seconds,
+            expires_at=before(token.expires_at),
+            refresh_expires_at=before(token.refresh_expires_at),
+            consent_deadline=before(token.consent_deadline),
+        ),
+    )
 
 
 @contextlib.contextmanager

@@ -121,10 +121,10 @@ class TestSealing:
             store.read("acme")
 
     def test_a_payload_of_an_unknown_key_is_told(self, store: Store, backend: Backend) -> None:
-        """A payload that was sealed with another key is told as such, not as damage."""
+        """A payload that was sealed with another key than the store's is its row's damage."""
         stored(store)
         backend.sql("UPDATE connections SET payload = '0123456789abcdef:gAAAA'")
-        with pytest.raises(StoreKeyError, match="key does not fit"):
+        with pytest.raises(StoreDamaged, match=r"^connection acme: .*a key that is not there"):
             store.read("acme")
 
     def test_a_damaged_row_can_be_forgotten(self, store: Store, backend: Backend) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from typing import TYPE_CHECKING
 
 import pytest
@@ -83,6 +84,73 @@ class TestModes:
         (tmp_path / "file").touch()
         with one_line(StoreUnavailable, "Not a directory", "Check the disk"):
             open_store(f"sqlite:///{tmp_path}/file/tokens.db", new_key())
+
+
+def _nobody() -> int:
+    return pwd.getpwnam("nobody").pw_uid
+
+
+class TestOwners:
+    """What another user owns, or may put in place of it, is not believed."""
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    @pytest.mark.parametrize("end", ["", "-wal", "-shm", "-journal"])
+    def test_another_users_store_is_refused(self, place: SQLiteBackend, end: str) -> None:
+        """A store, or a log that SQLite would believe, of another user is refused, also by root."""
+        stored(place.open())
+        file = place.path.with_name(place.path.name + end)
+        file.touch(0o600)
+        os.chown(file, _nobody(), -1)
+        with one_line(StoreUnavailable, f"number {_nobody()}", f"chown 0 {file}"):
+            place.open()
+        assert file.exists()
+        os.chown(file, 0, -1)
+        assert place.open().read("acme") == full_record()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    def test_another_users_key_file_is_refused(self, tmp_path: Path) -> None:
+        """A key that another user may know, or a link of theirs to one, is refused."""
+        key_file, link = tmp_path / "store.key", tmp_path / "link.key"
+        keys.load(key_file, create=True)
+        link.symlink_to(key_file)
+        os.chown(link, _nobody(), -1, follow_symlinks=False)
+        with one_line(StoreUnavailable, "belongs to another user"):
+            keys.load(link, create=False)
+        os.chown(key_file, _nobody(), -1)
+        with one_line(StoreUnavailable, f"chown 0 {key_file}"):
+            keys.load(key_file, create=True)
+
+    @pytest.mark.parametrize("up", [0, 1, 2])
+    def test_a_folder_that_everybody_writes_to_is_refused(self, tmp_path: Path, up: int) -> None:
+        """Wherever above the store everybody may replace what leads to it, it is refused."""
+        path = tmp_path / "a" / "b" / "tokens.db"
+        open_store(f"sqlite:///{path}", new_key()).close()
+        folder = path.parents[up]
+        folder.chmod(0o777)
+        with one_line(StoreUnavailable, "everybody may write", f"chmod o-w {folder}"):
+            open_store(f"sqlite:///{path}", new_key())
+        with one_line(StoreUnavailable, "the key file", f"chmod o-w {folder}"):
+            keys.load(path.parent / "store.key", create=True)
+        folder.chmod(0o700)
+
+    def test_a_folder_for_temporary_files_will_do(self, tmp_path: Path) -> None:
+        """In a sticky folder nobody replaces what is ours."""
+        tmp_path.chmod(0o1777)
+        for path in (tmp_path / "tokens.db", tmp_path / "ours" / "tokens.db"):
+            open_store(f"sqlite:///{path}", new_key()).close()
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+    def test_what_others_made_there_before_us_will_not(self, tmp_path: Path) -> None:
+        """A folder in a sticky one, or the sticky one itself, must not belong to another user."""
+        folder = tmp_path / "all" / "theirs"
+        path = folder / "deep" / "tokens.db"
+        open_store(f"sqlite:///{path}", new_key()).close()
+        folder.parent.chmod(0o1777)
+        for theirs in (folder, folder.parent):
+            os.chown(theirs, _nobody(), -1)
+            with one_line(StoreUnavailable, f"chown 0 {theirs}"):
+                open_store(f"sqlite:///{path}", new_key())
+            os.chown(theirs, 0, -1)
 
 
 class TestKeyFile:
