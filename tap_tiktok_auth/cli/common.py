@@ -20,7 +20,7 @@ from tap_tiktok_auth.errors import (
     StoreUnavailable,
     TikTokAuthError,
 )
-from tap_tiktok_auth.redaction import SECRETS, install, teach
+from tap_tiktok_auth.redaction import SECRETS, install, repeatable, teach
 from tap_tiktok_auth.session import new_broker, session
 from tap_tiktok_auth.settings import ENV_PREFIX
 from tap_tiktok_auth.store import empty_store, missing_file
@@ -72,7 +72,7 @@ config_option = click.option(
 )
 
 
-def _complete_name(
+def complete_name(
     context: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of a connection, of the config or of a store on this machine."""
@@ -87,7 +87,7 @@ name_argument = click.argument(
     type=connection_name,
     required=False,
     metavar="[NAME]",
-    shell_complete=_complete_name,
+    shell_complete=complete_name,
 )
 
 names_argument = click.argument(
@@ -95,7 +95,7 @@ names_argument = click.argument(
     type=connection_name,
     nargs=-1,
     metavar="[NAME]...",
-    shell_complete=_complete_name,
+    shell_complete=complete_name,
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
@@ -151,7 +151,7 @@ def open_existing(config: Config, *names: str | None, begins: bool = False) -> I
     if config.token_store_key is not None:
         Cipher.from_text(config.token_store_key)  # what is wrong with it is told all the same
     if not seeds:
-        name = next(iter(wanted), "NAME")
+        name = repeatable(next(iter(wanted), "NAME"))
         raise StoreUnavailable(
             f"there is no token store at {path}",
             next_step=f"Check setting token_store, or run: tiktok-auth login {name}",

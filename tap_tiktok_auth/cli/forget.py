@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from tap_tiktok_auth.cli.common import (
+    complete_name,
     config_option,
     confirm,
     load,
-    name_argument,
     one_line_errors,
     only_or_default,
     open_existing,
     tell,
     yes_option,
 )
+from tap_tiktok_auth.configuration import check_name
 from tap_tiktok_auth.errors import StoreDamaged
+from tap_tiktok_auth.store import missing_file
 from tap_tiktok_auth.store.rows import name_shown
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@name_argument
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=complete_name)
 @config_option
 @yes_option
 @one_line_errors
@@ -44,11 +46,15 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     """  # noqa: D301  (click's mark for text that keeps its lines)
     if yes and name is None:
         raise click.UsageError("With --yes, name the connection.")
-    with open_existing(load(config_paths), name) as broker:
+    config = load(config_paths)
+    if name is not None and missing_file(config.token_store) is not None:
+        check_name(name, "the NAME given")
+    with open_existing(config, name) as broker:
         name = only_or_default(broker).name if name is None else name
         present, lives = _found(broker.store, name)
         shown = name_shown(name)
         if not present:
+            check_name(name, "the NAME given")  # a row may have any name, whoever wrote it
             click.echo(f"{shown}: there is nothing of it in the token store")
             meant = broker.roster.meant(name)
             if meant is not None:

@@ -104,17 +104,11 @@ def _trusted() -> set[int]:
 
 
 def _refuse_open_folder(folder: Path, path: Path, what: str) -> None:
-    """Refuse a folder in which everybody may replace what leads to a file of ours.
+    """Refuse another user's folder to which everybody may write, and what others made in it.
 
-    In a sticky one, such as that for temporary files, nobody may, but anybody may have made what
-    is in it before us.
+    Whoever replaces a file of ours there cannot make it belong to us, so it is refused then. Some
+    volumes of containers are open to everybody and cannot be closed; the doctor warns of them.
     """
-    status = folder.stat()
-    if not status.st_mode & stat.S_ISVTX:
-        raise StoreUnavailable(
-            f"{what} {path} is not safe: everybody may write to the folder {folder}",
-            next_step=f"Run: chmod o-w {shlex.quote(str(folder))}",
-        )
     refuse_if_foreign(folder, "the folder")
     for whole in (path.absolute(), path.resolve()):
         if folder in whole.parents:

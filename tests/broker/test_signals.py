@@ -159,12 +159,14 @@ def test_a_child_that_is_forked_meanwhile_hears_signals() -> None:
         forked.append(pid)
 
     thread = threading.Thread(target=fork)
+    former = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with deferred(threading.Event()):
         thread.start()
         thread.join()
         assert os.read(ready, 1) == b"!"
         os.kill(forked[0], signal.SIGTERM)
         _, status = os.waitpid(forked[0], 0)
+    signal.signal(signal.SIGTERM, former)
     os.close(ready)
     os.close(tell)
     assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM

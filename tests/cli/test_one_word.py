@@ -78,10 +78,10 @@ def unanswered(world: World) -> dict[str, str]:
 
 
 def exchange_failed(world: World) -> dict[str, str]:
-    """Have one whose code cannot be exchanged, as its app's secret is wrong."""
+    """Have one whose code cannot be exchanged, as TikTok knows no such app."""
     found = world.configure(acme="marketing")
-    secret = world.tiktok.app("marketing").app_secret
-    return {name: value.replace(secret, WRONG) for name, value in found.items()}
+    app_id = world.tiktok.app("marketing").app_id
+    return {name: value.replace(app_id, "7000000000000000001") for name, value in found.items()}
 
 
 def exchange_refused(world: World) -> dict[str, str]:

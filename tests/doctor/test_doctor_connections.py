@@ -97,7 +97,7 @@ def test_one_that_was_never_tried_is_told(patient: Patient) -> None:
 
 def test_one_whose_exchange_failed_has_no_token(patient: Patient) -> None:
     """After an exchange that failed, the doctor says when and why, and nothing of a token."""
-    patient.set(app_secret="0" * 40)
+    patient.set(app_id="7000000000000000001")
     assert run(patient.variables, "token", "default").exit_code == 1
 
     code, finding = patient.told("connection default: pending: its last token request, at ")

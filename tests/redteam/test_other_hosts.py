@@ -176,7 +176,8 @@ def test_a_login_moves_a_connection_on_purpose(target: Target, standin: StandIn)
     config = configuration.parse(elsewhere(target, standin))
     with session(config) as broker:
         seed = Seed("auth_code", auth_code=code)
-        connect(broker, Connection("acme", "marketing", App("app-2", secret), seed))
+        acme = Connection("acme", "marketing", App("app-2", secret), seed)
+        connect(broker, acme, confirm=lambda question: "someone else" in question)
         assert broker.obtain(broker.connection("acme")).token.access_token in standin.world.access
     with target.broker() as broker, pytest.raises(ConfigurationError, match=re.escape(standin.url)):
         broker.obtain(broker.connection("acme"))

@@ -120,18 +120,21 @@ class TestOwners:
         with one_line(StoreUnavailable, f"chown 0 {key_file}"):
             keys.load(key_file, create=True)
 
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
     @pytest.mark.parametrize("up", [0, 1, 2])
-    def test_a_folder_that_everybody_writes_to_is_refused(self, tmp_path: Path, up: int) -> None:
-        """Wherever above the store everybody may replace what leads to it, it is refused."""
-        path = tmp_path / "a" / "b" / "tokens.db"
-        open_store(f"sqlite:///{path}", new_key()).close()
+    def test_another_users_folder_that_everybody_writes_to(self, tmp_path: Path, up: int) -> None:
+        """A volume that is open to everybody will do; one that is another user's will not."""
+        path, key = tmp_path / "a" / "b" / "tokens.db", new_key()
+        open_store(f"sqlite:///{path}", key).close()
         folder = path.parents[up]
         folder.chmod(0o777)
-        with one_line(StoreUnavailable, "everybody may write", f"chmod o-w {folder}"):
-            open_store(f"sqlite:///{path}", new_key())
-        with one_line(StoreUnavailable, "the key file", f"chmod o-w {folder}"):
+        open_store(f"sqlite:///{path}", key).close()
+        os.chown(folder, _nobody(), -1)
+        with one_line(StoreUnavailable, "belongs to another user", f"chown 0 {folder}"):
+            open_store(f"sqlite:///{path}", key)
+        with one_line(StoreUnavailable, "belongs to another user", f"chown 0 {folder}"):
             keys.load(path.parent / "store.key", create=True)
-        folder.chmod(0o700)
+        os.chown(folder, 0, -1)
 
     def test_a_folder_for_temporary_files_will_do(self, tmp_path: Path) -> None:
         """In a sticky folder nobody replaces what is ours."""

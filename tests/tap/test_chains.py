@@ -164,7 +164,7 @@ def test_a_consent_that_has_ended_is_not_announced(bench: Bench) -> None:
         run = bench.run(config)
         (line,) = run.told("accounts")
         assert line.startswith("the consent ended on ")
-        assert line.endswith("Run: tiktok-auth login accounts")
+        assert " Run: tiktok-auth login accounts --config " in line
         assert (run.code, run.row("accounts")["consent_days_left"]) == (0, 0)
         bench.pass_time(20 * 3600 - 600)
 
@@ -253,7 +253,7 @@ def test_a_refused_code_is_sent_once(bench: Bench, api: str) -> None:
         assert run.code == 1
         for name in refusals:
             assert run.row(name)["status"] == "reauthorization_required", name
-            assert run.told(name)[0].endswith(f"Run: tiktok-auth login {name}")
+            assert f" Run: tiktok-auth login {name} --config " in run.told(name)[0]
     assert set(bench.standin.spent().values()) == {1}
     assert len(bench.standin.token_posts) == len(refusals)
 
