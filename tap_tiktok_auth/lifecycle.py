@@ -195,7 +195,7 @@ def _was_refused(attempt: Attempt | None, key: str | None) -> bool:
     return attempt is not None and attempt.outcome == "refused" and attempt.key == key
 
 
-def _no_token(record: Record | None) -> AuthorizationRequired:
+def _no_token(record: Record | None) -> TikTokAuthError:
     if record is not None and record.status == "revoked":
         return Revoked(
             "its token was revoked on purpose",
@@ -216,7 +216,7 @@ def _replaced_seed() -> ConfigurationError:
     )
 
 
-def _ended(record: Record, token: Token) -> AuthorizationRequired:
+def _ended(record: Record, token: Token) -> TikTokAuthError:
     if record.failure is not None and record.status == "reauthorization_required":
         return _remembered(record, "TikTok refuses the token")
     if token.long_term:
@@ -231,16 +231,20 @@ def _consent_over(token: Token) -> AuthorizationRequired:
     return AuthorizationRequired(f"the consent ended{when}", next_step=LOGIN)
 
 
-def _remembered(record: Record | None, otherwise: str) -> AuthorizationRequired:
+def _remembered(record: Record | None, otherwise: str) -> TikTokAuthError:
     """Return the stored refusal as an error again, without asking TikTok again."""
-    failure = record.failure if record else None
-    if failure is None:
+    if record is None or record.failure is None:
         return AuthorizationRequired(otherwise, next_step=LOGIN)
-    return AuthorizationRequired(
-        failure.message,
-        code=failure.code,
-        request_id=record.request_id if record else None,
-        next_step=LOGIN,
+    kind: type[TikTokAuthError] = AuthorizationRequired
+    next_step = LOGIN
+    if record.status == "pending" and record.attempt and record.attempt.outcome == "refused":
+        # The app was refused with the code: another secret may be all it needs.
+        kind, next_step = ConfigurationError, f"Correct app_id and app_secret. Else {LOGIN.lower()}"
+    return kind(
+        record.failure.message,
+        code=record.failure.code,
+        request_id=record.request_id,
+        next_step=next_step,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
+    ConfigurationError,
     GrantRejected,
     Interrupted,
     NoAnswer,
@@ -92,7 +93,11 @@ def after_refusal(
     if isinstance(error, Interrupted):
         return record, ()
     renewal = is_renewal(record, action)
-    if _is_refused(record) and not isinstance(error, AuthorizationRequired):
+    # A code that TikTok refuses is not sent again as it is, also if the app may be to blame.
+    refused = isinstance(error, GrantRejected) or (
+        action == "exchange" and isinstance(error, ConfigurationError) and error.code is not None
+    )
+    if _is_refused(record) and not (refused or isinstance(error, AuthorizationRequired)):
         # What TikTok refused stays refused, and its word is the one to repeat.
         return record, ("refresh_failed",) if renewal else ()
     works = still_works(record, action, now)
@@ -109,14 +114,15 @@ def after_refusal(
         failed: tuple[EventName, ...] = ("refresh_failed",) if renewal else ()
         ended: tuple[EventName, ...] = () if works else ("reauthorization_required",)
         events = failed + ended
-        if isinstance(error, GrantRejected):
-            outcome = Attempt(attempt, now, "refused")
-            spent = spent if attempt in spent else (*spent, attempt)
     else:
         # The credential is as good as before: what became of an earlier attempt is still open.
         status = "refresh_failing" if renewal else "pending"
         status, outcome = ("unconfirmed", earlier) if earlier else (status, None)
         events = ("refresh_failed",) if renewal else ()
+    if refused:
+        status = "pending" if status == "unconfirmed" else status
+        outcome = Attempt(attempt, now, "refused")
+        spent = spent if attempt in spent else (*spent, attempt)
     failure = Failure(error.cause, now, error.code)
     # A new seed that fails says nothing about the chain that is there: the config may go back.
     other_chain = record.token is not None and not renewal

@@ -23,6 +23,7 @@ from typing import Literal
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
+    ConfigurationError,
     GrantRejected,
     PermissionMissing,
     RequestRefused,
@@ -141,7 +142,8 @@ def _for_purpose(code: int, meaning: Meaning, purpose: Purpose, *, long_term: bo
         if code == 40101:
             # TikTok docs: "Secret and app ID do not match. The authorization code is invalid."
             cause = f"{meaning.cause}, or the authorization code is invalid"
-            meaning = replace(meaning, kind=RequestRefused, cause=cause)
+            next_step = f"{meaning.next_step} If nothing is wrong there, authorise again. {LOGIN}"
+            return Meaning(ConfigurationError, cause, next_step)
         return _exchange_refused(meaning)
     if code == 40107 and long_term:
         return _NO_REFRESH

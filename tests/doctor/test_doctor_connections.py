@@ -97,13 +97,15 @@ def test_one_that_was_never_tried_is_told(patient: Patient) -> None:
 
 def test_one_whose_exchange_failed_has_no_token(patient: Patient) -> None:
     """After an exchange that failed, the doctor says when and why, and nothing of a token."""
-    patient.set(app_id="7000000000000000001")
+    here = patient.variables[f"{PREFIX}BUSINESS_API_URL"]
+    patient.set(business_api_url="http://127.0.0.1:9")
     assert run(patient.variables, "token", "default").exit_code == 1
 
+    patient.set(business_api_url=here)
     code, finding = patient.told("connection default: pending: its last token request, at ")
 
     assert (code, finding["level"]) == (1, "problem")
-    assert "app id and secret do not belong together" in finding["message"]
+    assert "cannot be reached" in finding["message"]
     assert "timer" not in finding["message"]
     assert "expire" not in finding["message"]
 

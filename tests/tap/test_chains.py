@@ -252,8 +252,11 @@ def test_a_refused_code_is_sent_once(bench: Bench, api: str) -> None:
         run = bench.run(config)
         assert run.code == 1
         for name in refusals:
-            assert run.row(name)["status"] == "reauthorization_required", name
-            assert f" Run: tiktok-auth login {name} --config " in run.told(name)[0]
+            blames_app = name == "app_or_code"
+            wanted = "pending" if blames_app else "reauthorization_required"
+            assert run.row(name)["status"] == wanted, name
+            assert f"un: tiktok-auth login {name} --config " in run.told(name)[0]
+            assert ("Correct " in run.told(name)[0]) is blames_app
     assert set(bench.standin.spent().values()) == {1}
     assert len(bench.standin.token_posts) == len(refusals)
 

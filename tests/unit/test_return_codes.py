@@ -172,7 +172,7 @@ def test_a_refused_exchange_is_final() -> None:
     passing = {TryAgainLater, RateLimited, PermissionMissing, ConfigurationError}
     for code, row in RETURN_CODES.items():
         error = business_error(code, "exchange", message="Said so")
-        final = row.kind not in passing or code == 40101
+        final = row.kind not in passing
         assert type(error) is (GrantRejected if final else row.kind), code
         if final:
             assert str(error.of("acme")).endswith("Run: tiktok-auth login acme")
