@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Stream
 
 from tap_tiktok_auth import schemas
-from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
+from tap_tiktok_auth.errors import ConfigurationError, StoreError, TikTokAuthError
 from tap_tiktok_auth.extraction import (
     NotOffered,
     advertiser_details,
@@ -162,12 +162,18 @@ class TokenEvents(Stream):
         self.tap = tap
 
     def get_records(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        """Return the events after those of former runs, this run's own included."""
+        """Return the events after those of former runs, this run's own included.
+
+        A store that fails in the midst ends the stream: the next run goes on after its last event.
+        """
         after = self._last_event_id(context)
-        left_out = self.tap.names_of_others()
-        for stored in self.tap.broker.store.events(after=after):
-            if stored.event.connection not in left_out:
-                yield token_event(stored)
+        try:
+            left_out = self.tap.names_of_others()
+            for stored in self.tap.broker.store.events(after=after):
+                if stored.event.connection not in left_out:
+                    yield token_event(stored)
+        except StoreError as error:
+            self.tap.note_failure(error)
 
     def _last_event_id(self, context: Context | None) -> int | None:
         value = self.get_starting_replication_key_value(context)

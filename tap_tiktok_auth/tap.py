@@ -218,9 +218,14 @@ class TapTikTokAuth(Tap):
         """
         failed = self.__dict__.get("_failed")
         if failed and self.settings.on_error == "fail":
-            self.logger.error(
-                "%d of %d connections failed: %s", len(failed), len(self.reports), ", ".join(failed)
-            )
+            names = [name for name in failed if name]
+            if names:
+                self.logger.error(
+                    "%d of %d connections failed: %s",
+                    len(names),
+                    len(self.reports),
+                    ", ".join(names),
+                )
             sys.exit(1)
 
     # Singer SDK

@@ -15,8 +15,9 @@ from tap_tiktok_auth.store.sql import SqlStore
 from tests.standin.world import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tap_tiktok_auth.records import StoredEvent
     from tests.standin.runs import Bench
 
 pytestmark = pytest.mark.usefixtures("waits")
@@ -114,6 +115,28 @@ def test_a_store_that_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
             assert time.monotonic() < deadline
             time.sleep(0.01)
     assert len(bench.standin.token_posts) == 1
+
+
+def test_a_store_that_goes_away_while_it_is_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read is emitted, one line says what happened, and the next run goes on from there."""
+    config = bench.settings(bench.consented("accounts"))
+    events = SqlStore.events
+
+    def breaking(store: SqlStore, **how: Any) -> Iterator[StoredEvent]:
+        yield next(events(store, **how))
+        raise StoreUnavailable("the token store broke the connection", next_step="Start it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "events", breaking)
+        run = bench.run(config)
+    assert run.code == 1
+    assert "unhandled" not in run.err
+    assert run.err.count("the token store broke the connection. Start it.") == 1
+    assert run.row("accounts")["status"] == "active"
+    assert len(run.rows("token_events")) == 1
+    assert bench.run(config, run.state).code == 0
 
 
 def test_a_wrong_key(bench: Bench) -> None:
