@@ -120,7 +120,7 @@ def test_a_store_that_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
 def test_a_store_that_goes_away_while_it_is_read(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was read is emitted, one line says what happened, and the next run goes on from there."""
+    """What was read is emitted, one line says what happened, and the next run goes on there."""
     config = bench.settings(bench.consented("accounts"))
     events = SqlStore.events
 
