@@ -68,8 +68,7 @@ def term(holder: str, otherwise: float) -> float:
 def release(cursor: Cursor, name: str, holder: str) -> None:
     """End a lease, if it is still this holder's."""
     cursor.execute(
-        "UPDATE connections SET held_by = NULL, held_until = NULL"
-        " WHERE name = ? AND held_by = ?",
+        "UPDATE connections SET held_by = NULL, held_until = NULL WHERE name = ? AND held_by = ?",
         (name, holder),
     )
 

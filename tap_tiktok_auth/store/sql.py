@@ -158,9 +158,7 @@ class SqlStore(Store):
         return True
 
     def forget(self, name: str, holder: str | None = None) -> bool:
-        ours, values = (
-            ("", (name,)) if holder is None else (" AND held_by = ?", (name, holder))
-        )
+        ours, values = ("", (name,)) if holder is None else (" AND held_by = ?", (name, holder))
         with self._database.writing() as cursor:
             # The connection first, as in every other transaction.
             cursor.execute(f"DELETE FROM connections WHERE name = ?{ours}", values)  # noqa: S608
