@@ -93,6 +93,9 @@ _WORD = re.compile(
     r"[A-Z]{0,3}[a-z]{1,20}(?:[A-Z][a-z]{1,15}){0,3}|[A-Z]{1,20}|v?\d{1,2}|\d{3,20}"
     r"|(?![A-Za-z])[^\W\d_]{1,40}"
 )
+#: More digits than four ids have could be a secret in numbers: octal, binary, decimal.
+_MOST_DIGITS = 80
+_NUMBERED = re.compile(r"\S*\d\S*")
 _MASKS = re.compile(r"\*\*\*(?:\s+\*\*\*)+")
 
 
@@ -316,6 +319,8 @@ def clean_message(text: object, secrets: Iterable[str] = (), limit: int = 200) -
     if text is None:
         return ""
     line = unicodedata.normalize("NFKC", _one_line(str(text)[:_MESSAGE_WINDOW]))
+    if sum(map(str.isdigit, line)) > _MOST_DIGITS:
+        line = _NUMBERED.sub(MASK, line)
     line = _RUN.sub(_words, _mask_echoes(line, secrets))
     return _cut(_MASKS.sub(MASK, SECRETS.redact(line)), limit)
 

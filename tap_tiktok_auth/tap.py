@@ -237,9 +237,15 @@ class TapTikTokAuth(Tap):
             ConfigurationError: It is malformed.
         """
         try:
-            bookmark = state.get("bookmarks", {}).get("token_events", {})
-            value = bookmark.get("replication_key_value")
-            super().load_state(state)
+            bookmarks = state.get("bookmarks", {})
+            value = bookmarks.get("token_events", {}).get("replication_key_value")
+            # The SDK trips over some of the rest, such as partitions, which no stream has.
+            kept = {"replication_key", "replication_key_value"}
+            bookmarks = {
+                stream: {name: bookmark[name] for name in kept & bookmark.keys()}
+                for stream, bookmark in bookmarks.items()
+            }
+            super().load_state({**state, "bookmarks": bookmarks})
         except AttributeError:
             raise ConfigurationError("the state has no bookmarks of the kind Singer has") from None
         if value is not None:

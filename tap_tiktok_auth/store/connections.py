@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _SELECT = f"SELECT {', '.join(rows.COLUMNS)} FROM connections"  # noqa: S608  (own constants)
 _SELECT_ONE = (
-    f"SELECT {', '.join(rows.COLUMNS)}, lease_holder, lease_until"  # noqa: S608
+    f"SELECT {', '.join(rows.COLUMNS)}, held_by, held_until"  # noqa: S608
     " FROM connections WHERE name = ?"
 )
 _INSERT = (
@@ -68,8 +68,7 @@ def term(holder: str, otherwise: float) -> float:
 def release(cursor: Cursor, name: str, holder: str) -> None:
     """End a lease, if it is still this holder's."""
     cursor.execute(
-        "UPDATE connections SET lease_holder = NULL, lease_until = NULL"
-        " WHERE name = ? AND lease_holder = ?",
+        "UPDATE connections SET held_by = NULL, held_until = NULL WHERE name = ? AND held_by = ?",
         (name, holder),
     )
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.store.contract import Store
 
 
+#: Bytes of a key file at most: thousands of keys.
+_LARGEST = 1_000_000
+
+
 def default_key_file() -> Path:
     """Return the place of the key file in the user's config folder."""
     import platformdirs  # noqa: PLC0415  (not needed where the settings give key and store)
@@ -64,6 +68,11 @@ def rotate(
 
 def _text(key_file: Path) -> str:
     try:
+        if key_file.stat().st_size > _LARGEST:
+            raise StoreKeyError(
+                f"the key file {key_file} is too large to hold keys",
+                next_step="Restore it, or set token_store_key.",
+            )
         text = key_file.read_text().strip()
     except FileNotFoundError:
         raise StoreKeyError(

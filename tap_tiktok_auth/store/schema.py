@@ -87,8 +87,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "INSERT INTO meta (name, value) VALUES ('last_event_id', '0')",
     ),
     # Since then the seal covers what is decided by. Older programs would change that alone, and
-    # their rows would not be believed: they must not write any more.
-    (),
+    # their rows would not be believed: they must not write any more, nor those that still run.
+    (
+        "ALTER TABLE connections RENAME COLUMN lease_holder TO held_by",
+        "ALTER TABLE connections RENAME COLUMN lease_until TO held_until",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -89,7 +89,7 @@ class SqlStore(Store):
             prepared = prepare(record)
             if prepared is None:
                 return Claim("declined", record)
-            columns = {"lease_holder": holder, "lease_until": self.now() + ttl}
+            columns = {"held_by": holder, "held_until": self.now() + ttl}
             if record is None or row is None:
                 sealed = self._sealed(prepared, key)
                 cursor.execute(connections.INSERT_NEW, tuple(sealed.values()))
@@ -103,7 +103,7 @@ class SqlStore(Store):
     def renew(self, name: str, holder: str, ttl: float) -> bool:
         with self._database.writing() as cursor:
             cursor.execute(
-                "UPDATE connections SET lease_until = ? WHERE name = ? AND lease_holder = ?",
+                "UPDATE connections SET held_until = ? WHERE name = ? AND held_by = ?",
                 (self.now() + ttl, name, holder),
             )
             return cursor.rowcount == 1
@@ -158,9 +158,7 @@ class SqlStore(Store):
         return True
 
     def forget(self, name: str, holder: str | None = None) -> bool:
-        ours, values = (
-            ("", (name,)) if holder is None else (" AND lease_holder = ?", (name, holder))
-        )
+        ours, values = ("", (name,)) if holder is None else (" AND held_by = ?", (name, holder))
         with self._database.writing() as cursor:
             # The connection first, as in every other transaction.
             cursor.execute(f"DELETE FROM connections WHERE name = ?{ours}", values)  # noqa: S608

@@ -64,7 +64,7 @@ def test_a_pause_beyond_the_lease(target: Target) -> None:
         process.send_signal(signal.SIGSTOP)
         time.sleep(2.0)
         with closing(sqlite3.connect(target.path)) as database, database:
-            database.execute("UPDATE connections SET lease_until = 0")
+            database.execute("UPDATE connections SET held_until = 0")
         with target.broker() as broker, pytest.raises(GrantRejected, match="got no answer"):
             broker.obtain(broker.connection("acme"))
         assert target.record().status == "reauthorization_required"

@@ -77,7 +77,7 @@ def test_a_login_that_fails_late(target: Target) -> None:
     with target.broker() as broker:
         with under_way(target, "exchange", lambda: broker.start(acme)) as result:
             with closing(sqlite3.connect(target.path)) as database, database:
-                database.execute("UPDATE connections SET lease_holder = NULL")
+                database.execute("UPDATE connections SET held_by = NULL")
             new = target.consent()
         with pytest.raises(TikTokAuthError):
             result()

@@ -209,6 +209,19 @@ def test_a_run_goes_on_after_the_state(old: Old) -> None:
     assert max(spent.values()) == 1
 
 
+def test_a_program_of_the_old_version_that_still_runs_changes_no_row(tmp_path: Path) -> None:
+    """Version 0.1.0 looks at a row's lease first, which fails once the store was taken over."""
+    store, key = tmp_path / "store.sqlite", (_OLD / "store.key").read_text()
+    shutil.copyfile(_OLD / "store.sqlite", store)
+    store.chmod(0o600)
+    look = "SELECT name, lease_holder, lease_until FROM connections WHERE name = ?"
+    with closing(sqlite3.connect(store)) as still_running:
+        assert still_running.execute(look, ("fan",)).fetchall()
+        open_store(f"sqlite:///{store}", key).close()
+        with pytest.raises(sqlite3.OperationalError, match="no such column"):
+            still_running.execute(look, ("fan",))
+
+
 def test_status_tells_what_there_is(old: Old) -> None:
     """`status` lists all connections with their statuses, and asks nobody."""
     shown = json.loads(old.command("status", "--json").stdout)

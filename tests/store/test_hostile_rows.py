@@ -257,7 +257,7 @@ def test_a_lease_that_nobody_takes_so_long_is_free(
     literal = "9e999" if math.isinf(moment) else repr(moment)
     if isinstance(backend, PostgresBackend) and math.isinf(moment):
         literal = "'Infinity'"
-    backend.sql(f"UPDATE connections SET lease_until = {literal}")
+    backend.sql(f"UPDATE connections SET held_until = {literal}")
     assert take(store, "you", ttl=60.0).outcome == outcome
 
 
@@ -268,7 +268,7 @@ def test_a_lease_of_a_patient_holder_is_respected(store: Store) -> None:
     assert take(store, "here:1:2:def/90", ttl=90.0).outcome == "busy"
 
 
-@pytest.mark.parametrize("column", ["lease_holder", "lease_until"])
+@pytest.mark.parametrize("column", ["held_by", "held_until"])
 @pytest.mark.parametrize("value", [*_JUNK, *_LITTLE, *_GREAT])
 def test_a_strange_lease_is_none(store: Store, backend: Backend, column: str, value: str) -> None:
     """What is no lease keeps nobody from a connection for longer than a lease lasts."""

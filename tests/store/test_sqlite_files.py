@@ -203,6 +203,14 @@ class TestKeyFile:
         with one_line(StoreKeyError, "is empty"):
             keys.load(key_file, create=True)
 
+    def test_a_huge_key_file_is_not_read(self, tmp_path: Path) -> None:
+        """A file of gigabytes in the key file's place is told at once."""
+        key_file = tmp_path / "store.key"
+        key_file.touch(0o600)
+        os.truncate(key_file, 50_000_000_000)
+        with one_line(StoreKeyError, "is too large"):
+            keys.load(key_file, create=False)
+
     def test_a_malformed_key_is_not_shown(self, tmp_path: Path) -> None:
         """A key that is none is told without being shown."""
         key_file = tmp_path / "store.key"

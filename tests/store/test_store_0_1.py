@@ -42,6 +42,9 @@ def rows(people: People, where: str) -> dict[str, list[str]]:
     for line in (FIXTURES / "postgres.sql").read_text(encoding="utf-8").splitlines():
         if match := re.match(rf"INSERT INTO {OLD}\.(\w+) \((.+?)\)", line):
             table, columns = match.groups()
+            if where == NEW:
+                columns = columns.replace("lease_holder", "held_by")
+                columns = columns.replace("lease_until", "held_until")
             select = f"SELECT ROW({columns})::text FROM {where}.{table} ORDER BY 1"
             found[table] = [str(row) for (row,) in people.sql(select)]
     found["meta"] = [row for row in found["meta"] if "schema_version" not in row]

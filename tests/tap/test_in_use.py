@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -187,6 +188,23 @@ def test_a_state_that_is_none(bench: Bench) -> None:
     run = bench.run(bench.settings(bench.consented("accounts")), state)
     assert run.code == 1
     assert "bookmark of the stream token_events is no event id" in run.err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"partitions": 5}, {"partitions": [1]}, {"progress_markers": 5}, {"partitions": [{}]}],
+    ids=str,
+)
+def test_a_state_with_what_no_stream_has(bench: Bench, more: dict[str, Any]) -> None:
+    """What a state has beside bookmarks of ours keeps no run from its work."""
+    first = bench.run(settings := bench.settings(bench.consented("accounts")))
+    assert first.code == 0
+    bookmarks = json.loads(json.dumps(first.state["bookmarks"]))
+    bookmarks["token_events"] |= more
+    bookmarks["advertisers"] = more
+    run = bench.run(settings, {"bookmarks": bookmarks})
+    assert run.code == 0, run.err
+    assert run.state["bookmarks"]["token_events"] == first.state["bookmarks"]["token_events"]
 
 
 def test_sandbox(bench: Bench) -> None:
