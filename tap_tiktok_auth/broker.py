@@ -290,10 +290,16 @@ class Broker(Forkable):
     def end(self, record: Record) -> None:
         """Revoke a token that TikTok gave while a person revoked its connection.
 
+        The seed that it was given for is used up, which the revoked row has to know.
+
         Raises:
-            TikTokAuthError: TikTok could not be told.
+            TikTokAuthError: TikTok could not be told, or the store fails.
         """
         self.revoke_at_tiktok(self.roster.connection(record.name), record)
+        current = self.store.read(record.name)
+        if current is not None and current.status == "revoked":
+            spent = replace(current, spent_seeds=record.spent_seeds)
+            self.store.commit(spent, None, before=current)
 
     def revoke_at_tiktok(self, connection: Connection, record: Record) -> None:
         """Have TikTok end the token of a record.

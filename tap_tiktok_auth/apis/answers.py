@@ -239,11 +239,14 @@ def _json_object(response: Response) -> dict[str, Any]:
         if response.status >= 400:
             _refused_by_status(response)
         _not_understood(response, "is empty")
-    # A damaged text beside a token must not cost the token.
-    errors = "replace" if response.request.spends else "strict"
+    # Damaged texts beside a token, or what follows its answer, must not cost the token.
+    spends = response.request.spends
+    decoder = json.JSONDecoder(parse_int=_integer, strict=not spends)
     try:
-        body = response.body.decode(json.detect_encoding(response.body), errors)
-        value = json.loads(body, parse_int=_integer)
+        body = response.body.decode(
+            json.detect_encoding(response.body), "replace" if spends else "strict"
+        ).lstrip()
+        value = decoder.raw_decode(body)[0] if spends else decoder.decode(body)
     except (ValueError, RecursionError):
         if response.status >= 400:
             _refused_by_status(response)

@@ -191,6 +191,7 @@ def test_a_token_that_came_is_never_lost(
     [
         b'"scope": "a\xff\xfe"',
         b'"message": "\xc3("',
+        b'"message": "two\nlines"',
         b'"expires_in": ' + b"9" * 5000,
         b'"expires_in": -1e400',
     ],
@@ -201,6 +202,18 @@ def test_damage_beside_a_token(name: str, beside: bytes) -> None:
     body = b'{"code": 0, "data": {"access_token": "act.good", ' + beside + b"}}"
     if name == "login_kit":
         body = b'{"access_token": "act.good", ' + beside + b"}"
+    grant, error = outcome_of(name, "exchange", reply(requests_of(name)["exchange"], body))
+    assert error is None
+    assert grant.access_token == "act.good"
+
+
+@pytest.mark.parametrize("behind", [b"\0", b"\n<!-- served by proxy -->", b'{"code": 40002}'])
+@pytest.mark.parametrize("name", API_NAMES)
+def test_what_follows_a_token_answer(name: str, behind: bytes) -> None:
+    """What stands behind the answer costs no token."""
+    body = b'{"code": 0, "data": {"access_token": "act.good"}}' + behind
+    if name == "login_kit":
+        body = b'{"access_token": "act.good"}' + behind
     grant, error = outcome_of(name, "exchange", reply(requests_of(name)["exchange"], body))
     assert error is None
     assert grant.access_token == "act.good"

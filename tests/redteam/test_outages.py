@@ -172,6 +172,22 @@ class TestRevokedMeanwhile:
         assert shared.run("refresh", "other", "--force", **own)[0] == 0
         self.check(shared)
 
+    def test_a_new_code_is_exchanged(self, shared: Shared) -> None:
+        """A code that was exchanged meanwhile is not sent again, and later runs do not fail."""
+        former = shared.connect("acme")
+        again = [shared.bench.consented("accounts", "acme")]
+        own = {"connections": json.dumps(again)}
+        let_go = shared.hold("/tt_user/oauth2/token/")
+        worker = shared.start("refresh", "acme", **own)
+        shared.wait_for_posts(2)
+        assert shared.run("revoke", "acme", "--yes", **former)[0] == 0
+        let_go()
+        end(worker)
+        for _ in range(2):
+            shared.run("refresh", "acme", **own)
+        assert set(shared.bench.standin.spent().values()) == {1}
+        self.check(shared)
+
     def check(self, shared: Shared) -> None:
         """Check that nothing lives on, here or at TikTok."""
         record = shared.records()["acme"]
