@@ -93,7 +93,7 @@ def login_kit_data(response: Response) -> dict[str, Any]:
     else:
         code, message, log_id = (answer.get(key) for key in ("code", "message", "log_id"))
     log_id = _request_id(response, log_id)
-    if isinstance(code, str) and code not in {"", "ok"}:
+    if isinstance(code, str) and code not in {"", "0", "ok"}:
         raise login_kit_error(
             clean_message(code, response.request.secrets, limit=60),
             response.request.purpose,
