@@ -230,3 +230,18 @@ def test_a_taken_port_is_one_line(tiktok_simulator: Simulator, tmp_path: Path) -
         code, _, err = second.end()
     assert (code, err.count("\n")) == (1, 1)
     assert f"cannot listen on port {port}" in err
+
+
+@pytest.mark.parametrize("header", ["Sec-Purpose", "Purpose"])
+def test_a_page_fetched_ahead_opens_nothing(
+    tiktok_simulator: Simulator, tmp_path: Path, header: str
+) -> None:
+    """What a program fetches ahead of its person is not taken for the browser of the login."""
+    variables = environment(tiktok_simulator, tmp_path)
+    with LoginProcess(variables, "acme", "--no-browser", "--port", str(free_port())) as login:
+        ahead = requests.get(
+            login.url, headers={header: "prefetch"}, allow_redirects=False, timeout=10
+        )
+        Visitor().answer(login.url)
+        code, _, err = login.end()
+    assert (ahead.status_code, code) == (404, 0), err
