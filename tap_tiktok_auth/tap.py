@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Tap
+from singer_sdk.exceptions import MappingError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import SingerCommand
@@ -199,13 +200,15 @@ class TapTikTokAuth(Tap):
         """Have all tokens ready, do the work, close everything, and judge.
 
         Raises:
-            TikTokAuthError: There is no connection, or the store cannot be used.
+            TikTokAuthError: There is no connection, the store or a stream map cannot be used.
             SystemExit: With code 1.
         """
         try:
             if any(stream.selected for stream in self.streams.values()):
                 _ = self.reports  # ahead of the SDK's sync, which has its own words for errors
             work()
+        except MappingError as error:
+            raise _unusable_maps(error) from None
         finally:
             self.close()
         self.judge()
@@ -270,13 +273,7 @@ class TapTikTokAuth(Tap):
         try:
             super().setup_mapper()
         except Exception as error:  # noqa: BLE001  (the SDK raises whatever comes up)
-            why = "; ".join(getattr(error, "errors", None) or [str(error)])
-            raise ConfigurationError(
-                f"the Singer SDK cannot use the stream maps or the flattening: {clean(why)}".rstrip(
-                    "."
-                ),
-                next_step="Correct stream_maps and the settings flattening_*.",
-            ) from None
+            raise _unusable_maps(error) from None
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
@@ -342,6 +339,14 @@ class TapTikTokAuth(Tap):
         tap = cls(config=ctx.params["config"].config)
         tap.complete(tap.run_connection_test)
         ctx.exit()
+
+
+def _unusable_maps(error: Exception) -> ConfigurationError:
+    why = "; ".join(getattr(error, "errors", None) or [str(error)])
+    return ConfigurationError(
+        f"the Singer SDK cannot use the stream maps or the flattening: {clean(why)}".rstrip("."),
+        next_step="Correct stream_maps and the settings flattening_*.",
+    )
 
 
 def _catalog(file: IO[str] | None) -> dict[str, Any] | None:

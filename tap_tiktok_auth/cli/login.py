@@ -249,6 +249,8 @@ def _log_in(
         _explain(begun, listener, opened=opened, listens=listens)
         pasted = Pasted(sys.stdin.fileno())
         came = wait_for_callback(begun, listener, pasted, LIFETIME, terminal.say)
+        if came is None and pasted.ended:
+            raise click.Abort
         if came is None:
             raise AuthorizationRequired(
                 "nobody answered within ten minutes",

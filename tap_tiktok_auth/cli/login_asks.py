@@ -67,8 +67,8 @@ def address() -> str:
 
 
 def _piped() -> str:
-    """Return what is piped in."""
-    return "" if sys.stdin is None else sys.stdin.read(LIMIT + 1)
+    """Return what is piped in; nothing from the terminal of a CI job, where nobody types."""
+    return "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(LIMIT + 1)
 
 
 def _ask(label: str, setting: str, *, hidden: bool = False) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,12 +29,14 @@ class Party:
         app_id: The app that was allowed.
         subjects: The ids of the accounts; TikTok gives each app its own of the same account.
         advertisers: The ids of the ad accounts.
+        silence: Why TikTok did not tell, if it was asked.
     """
 
     api: str
     app_id: str
     subjects: frozenset[str]
     advertisers: frozenset[str]
+    silence: TikTokAuthError | None = None
 
     @property
     def ids(self) -> frozenset[str]:
@@ -80,6 +81,8 @@ class Standing:
         before = {seen.advertiser_id for seen in self.advertisers}
         if before and came.advertisers and not before & came.advertisers:
             return "none of the ad accounts is among those it had"
+        if came.silence is not None and (old.subject_id or before):
+            return f"TikTok does not tell who it is ({came.silence.cause})"
         return None
 
 
@@ -145,10 +148,11 @@ def connect(
                 raise _not_kept(f"{came} authorised, and not the one that --expect names")
             return
         other = before.differs_from(came)
+        would, did = ("may", "may have ") if came.silence else ("would", "")
         if other and not (
-            confirm and confirm(f"{name} would belong to someone else: {other}. Go on?")
+            confirm and confirm(f"{name} {would} belong to someone else: {other}. Go on?")
         ):
-            raise _not_kept(f"someone else authorised than before: {other}")
+            raise _not_kept(f"someone else {did}authorised than before: {other}")
 
     remember = broker.config.connection(name)
     broker.start(connection, remember=remember, approve=approve, told=told.__setitem__)
@@ -179,16 +183,24 @@ def standing(store: Store, name: str) -> Standing:
 
 def _who(broker: Broker, connection: Connection, grant: Grant, told: dict[str, Identity]) -> Party:
     """Return who authorised, as far as TikTok tells; what it has to be asked is put into *told*."""
-    subjects, advertisers = {grant.subject_id}, set(grant.advertiser_ids)
+    subjects, advertisers, silence = {grant.subject_id}, set(grant.advertiser_ids), None
     if grant.subject_id is None:
         api, token = broker.api(connection), grant.access_token
-        with suppress(TikTokAuthError):
+        try:
             if token not in told:
                 told[token] = broker.client.fetch(api.verify(connection, token), api.read_identity)
             subjects = {told[token].subject_id, *told[token].account_ids}
             advertisers |= {advertiser_id for advertiser_id, _ in told[token].advertisers or ()}
+        except TikTokAuthError as error:
+            silence = error
     app_id = connection.app.app_id if connection.app else ""
-    return Party(connection.api, app_id, frozenset(filter(None, subjects)), frozenset(advertisers))
+    return Party(
+        connection.api,
+        app_id,
+        frozenset(filter(None, subjects)),
+        frozenset(advertisers),
+        silence,
+    )
 
 
 def _account(broker: Broker, report: Report) -> Account | None:

@@ -299,12 +299,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether a browser was led here, as a page of its own, under this machine's own name.
 
         Another name that points to this machine is a foreign page's way to talk to it, and so are
-        images and frames.
+        images and frames. A page that is fetched ahead of its person may never be shown.
         """
         hosts, port = self.headers.get_all("Host", []), self.server.listener.port
         names = {f"{name}:{port}" for name in LISTENABLE} | (LISTENABLE if port == 80 else set())
         is_page = self.headers.get("Sec-Fetch-Dest", "document") == "document"
-        return len(hosts) == 1 and hosts[0].lower() in names and is_page
+        is_ahead = "Sec-Purpose" in self.headers or "Purpose" in self.headers
+        return len(hosts) == 1 and hosts[0].lower() in names and is_page and not is_ahead
 
     def _is_known(self) -> bool:
         """Whether it is the browser that opened the start page."""

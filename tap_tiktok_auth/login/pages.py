@@ -67,7 +67,7 @@ def asked(name: str) -> bytes:
     """Return the page for a login that waits for an answer in the terminal."""
     return _page(
         "One question left",
-        f"<p>You are not the account that <strong>{escape(name)}</strong> belonged to before. "
+        f"<p>You may not be the account that <strong>{escape(name)}</strong> belonged to before. "
         "The terminal asks whether to keep the login.</p>",
     )
 

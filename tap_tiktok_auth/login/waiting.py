@@ -65,7 +65,8 @@ def wait_for_callback(
         tell: Tells the person what is wrong with what was pasted.
 
     Returns:
-        The callback, and whether it came to the listener; None if the time is over.
+        The callback, and whether it came to the listener; None if the time is over, or if only a
+        paste could bring it and the person has ended the input.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -75,6 +76,8 @@ def wait_for_callback(
         if pasted is None:
             time.sleep(_STEP)
             continue
+        if pasted.ended and (listener is None or listener.address != begun.address):
+            return None
         line = pasted.line(_STEP)
         if line is None or not line.strip():
             continue

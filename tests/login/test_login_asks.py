@@ -120,6 +120,28 @@ def test_ctrl_c_at_a_prompt_ends_in_one_line(
     assert log.read_text() == ""
 
 
+def test_ctrl_d_ends_a_wait_that_a_paste_alone_can_end(
+    tiktok_simulator: Simulator, tmp_path: Path
+) -> None:
+    """Whoever ends the input while only a paste could help is not left waiting for ten minutes."""
+    variables = environment(tiktok_simulator, tmp_path, "accounts")
+    with Terminal(variables, "login", "shop", "--no-browser", log=tmp_path / "log") as terminal:
+        terminal.until(" beginning with ")
+        os.write(terminal.handle, b"\x04")
+        assert terminal.end() == 130
+
+
+@pytest.mark.parametrize("arguments", [("login", "--complete"), ("login", "x", "--with-token")])
+def test_the_terminal_of_a_ci_job_is_not_waited_for(
+    tiktok_simulator: Simulator, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """A CI job that has a terminal gets an error at once where input should have been piped in."""
+    variables, log = environment(tiktok_simulator, tmp_path) | {"CI": "true"}, tmp_path / "log"
+    with Terminal(variables, *arguments, log=log) as terminal:
+        assert terminal.end() == 1
+    assert len(log.read_text().splitlines()) == 1
+
+
 @pytest.mark.parametrize("api", ["marketing", "login_kit", "accounts"])
 def test_the_browsers_command_line_has_no_state(
     tiktok_simulator: Simulator, tmp_path: Path, api: str

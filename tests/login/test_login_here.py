@@ -137,6 +137,24 @@ def test_someone_else_is_asked_about_before_anything_is_kept(
     assert ("the connection is as it was, and the new token was kept nowhere" in err) is (code == 3)
 
 
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_where_tiktok_does_not_tell_who_it_was_the_person_is_asked(
+    tiktok_simulator: Simulator, tmp_path: Path, answer: str
+) -> None:
+    """A login that TikTok cannot put a name to replaces a known one only after a clear yes."""
+    variables = environment(tiktok_simulator, tmp_path)
+    log_in(variables, "acme", advertisers=[world.ADVERTISERS[0]])
+    before = run(variables, "token", "acme").stdout
+    tiktok_simulator.scenario("garbage", path="advertiser/get")
+    with LoginProcess(variables, "acme", "--no-browser", "--port", str(free_port())) as login:
+        Visitor().answer(login.url, advertisers=[world.ADVERTISERS[1]])
+        login.until("acme may belong to someone else: TikTok does not tell who it is")
+        login.type(answer)
+        code, _, err = login.end()
+    assert (code == 0) is (answer == "y"), err
+    assert (run(variables, "token", "acme").stdout == before) is (answer == "n")
+
+
 def test_ctrl_c_at_that_question_keeps_the_old_connection(
     tiktok_simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -212,3 +230,18 @@ def test_a_taken_port_is_one_line(tiktok_simulator: Simulator, tmp_path: Path) -
         code, _, err = second.end()
     assert (code, err.count("\n")) == (1, 1)
     assert f"cannot listen on port {port}" in err
+
+
+@pytest.mark.parametrize("header", ["Sec-Purpose", "Purpose"])
+def test_a_page_fetched_ahead_opens_nothing(
+    tiktok_simulator: Simulator, tmp_path: Path, header: str
+) -> None:
+    """What a program fetches ahead of its person is not taken for the browser of the login."""
+    variables = environment(tiktok_simulator, tmp_path)
+    with LoginProcess(variables, "acme", "--no-browser", "--port", str(free_port())) as login:
+        ahead = requests.get(
+            login.url, headers={header: "prefetch"}, allow_redirects=False, timeout=10
+        )
+        Visitor().answer(login.url)
+        code, _, err = login.end()
+    assert (ahead.status_code, code) == (404, 0), err

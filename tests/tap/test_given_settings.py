@@ -158,6 +158,20 @@ def test_what_the_sdk_cannot_use(
     assert tiktok_simulator.calls() == []
 
 
+@pytest.mark.parametrize("expression", ["fake.first_name()", "nobody"])
+def test_a_map_that_no_record_suits_is_named(
+    tiktok_simulator: Simulator, tmp_path: Path, expression: str
+) -> None:
+    """An expression that fails with the first record ends the run in a line that names it."""
+    config = {**base(tiktok_simulator, tmp_path), **hosts(tiktok_simulator)}
+    done = run(_TAP, tmp_path, {**config, "stream_maps": {"token_metadata": {"x": expression}}}, {})
+    assert done.returncode == 1
+    assert "an unexpected" not in done.stderr
+    (line,) = (text for text in done.stderr.splitlines() if "cannot use the stream maps" in text)
+    assert expression in line
+    assert "Correct stream_maps" in line
+
+
 def test_about_needs_no_settings_that_can_be_read(tmp_path: Path) -> None:
     """`--about` names all settings, the SDK's too, even while one of them is malformed."""
     done = run(("tap-tiktok-auth", "--about", "--format=json"), tmp_path, {}, {"parallelism": "x"})
