@@ -165,7 +165,8 @@ def _start(record: Record | None, wish: Wish) -> Step:
 
 
 def _continue(record: Record, token: Token, wish: Wish) -> Step:
-    refused = record.status == "reauthorization_required" and not token.refreshable
+    renewable = token.refreshable if wish.force else token.can_refresh(wish.now)
+    refused = record.status == "reauthorization_required" and not renewable
     if refused and not wish.recheck and wish.seed_kind != "client_credentials":
         return Step("stop", _ended(record, token))
     if not needs_renewal(token, wish) and not (wish.settle and _is_open(record, wish)):
