@@ -205,7 +205,8 @@ def _no_token(record: Record | None) -> AuthorizationRequired:
     if record is not None and record.failure is not None:
         return _remembered(record, "it has no token")
     return AuthorizationRequired(
-        "it has no token yet", next_step=f"{LOGIN} or give it an auth_code in the config."
+        "it has no token yet",
+        next_step="Give it an auth_code in the config, or run: tiktok-auth login {connection}",
     )
 
 
@@ -278,7 +279,7 @@ def consent_warning(
     return AuthorizationRequired(
         f"its consent ends on {as_date(token.consent_deadline)}, {when}; refreshing does not move "
         "that",
-        next_step=f"{LOGIN} before then.",
+        next_step="Before then, run: tiktok-auth login {connection}",
     )
 
 
