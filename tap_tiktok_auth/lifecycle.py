@@ -165,7 +165,8 @@ def _start(record: Record | None, wish: Wish) -> Step:
 
 
 def _continue(record: Record, token: Token, wish: Wish) -> Step:
-    refused = record.status == "reauthorization_required" and not token.refreshable
+    renewable = token.refreshable if wish.force else token.can_refresh(wish.now)
+    refused = record.status == "reauthorization_required" and not renewable
     if refused and not wish.recheck and wish.seed_kind != "client_credentials":
         return Step("stop", _ended(record, token))
     if not needs_renewal(token, wish) and not (wish.settle and _is_open(record, wish)):
@@ -204,7 +205,8 @@ def _no_token(record: Record | None) -> TikTokAuthError:
     if record is not None and record.failure is not None:
         return _remembered(record, "it has no token")
     return AuthorizationRequired(
-        "it has no token yet", next_step=f"{LOGIN} or give it an auth_code in the config."
+        "it has no token yet",
+        next_step="Give it an auth_code in the config, or run: tiktok-auth login {connection}",
     )
 
 
@@ -281,7 +283,7 @@ def consent_warning(
     return AuthorizationRequired(
         f"its consent ends on {as_date(token.consent_deadline)}, {when}; refreshing does not move "
         "that",
-        next_step=f"{LOGIN} before then.",
+        next_step="Before then, run: tiktok-auth login {connection}",
     )
 
 

@@ -88,6 +88,7 @@ _MESSAGE_WINDOW = 2_000
 
 #: What a token looks like that nobody has told us of.
 _TOKEN = re.compile(r"(?=[^\s'\"]*[0-9])[^\s'\"]{28,}")
+_SIGNS = re.compile(r"[\W_]+")
 _RUN = re.compile(r"\S+")
 _WORD = re.compile(
     r"[A-Z]{0,3}[a-z]{1,20}(?:[A-Z][a-z]{1,15}){0,3}|[A-Z]{1,20}|v?\d{1,2}|\d{3,20}"
@@ -332,7 +333,7 @@ def _one_line(text: str) -> str:
 
 
 def _words(run: re.Match[str]) -> str:
-    pieces = filter(None, re.split(r"[\W_]+", run[0]))
+    pieces = filter(None, _SIGNS.split(run[0]))
     return run[0] if all(map(_WORD.fullmatch, pieces)) else MASK
 
 
@@ -345,15 +346,14 @@ def _mask_echoes(line: str, secrets: Iterable[str]) -> str:
     """Mask each run without a space that has a part of a secret, also one that signs split."""
     kept = [(low, at) for at, char in enumerate(line) for low in char.lower() if low.isalnum()]
     bare = "".join(char for char, _ in kept)
-    parts = {
-        spelling[start : start + MIN_LENGTH]
-        for spelling in _spellings(secrets)
-        for start in range(len(spelling) - MIN_LENGTH + 1)
-    }
+    if len(bare) < MIN_LENGTH:  # "OK", the message of nearly all answers
+        return line
+    # What is looked for has letters and digits only, so it cannot reach over a line's end.
+    spellings = "\n".join(_spellings(secrets))
     hidden = {
         kept[place][1]
         for start in range(len(bare) - MIN_LENGTH + 1)
-        if bare[start : start + MIN_LENGTH] in parts
+        if bare[start : start + MIN_LENGTH] in spellings
         for place in range(start, start + MIN_LENGTH)
     }
     return _RUN.sub(lambda run: run[0] if hidden.isdisjoint(range(*run.span())) else MASK, line)
@@ -368,7 +368,7 @@ def _spellings(secrets: Iterable[str]) -> Iterator[str]:
         forms += [b64encode(raw[offset:]).decode() for offset in range(3)]
         forms += [b32encode(raw[offset:]).decode() for offset in range(5)]
         for form in forms:
-            bare = "".join(char for char in form.lower() if char.isalnum())
+            bare = _SIGNS.sub("", form.lower())
             yield from (bare, bare[::-1])
 
 

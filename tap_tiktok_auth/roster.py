@@ -50,7 +50,7 @@ class Roster:
             f"there is no connection named {repeatable(name)}, neither in the config nor in "
             f"{self._store.location}",
             next_step=self.meant(name)
-            or f"Run: tiktok-auth login {repeatable(name)}, or add it to the setting connections.",
+            or "Add it to the setting connections, or run: tiktok-auth login " + repeatable(name),
         )
 
     def meant(self, name: str) -> str | None:

@@ -194,8 +194,8 @@ def _tell_what_next(source: Store, target: Store, snapshot: Snapshot) -> None:
     tell("1. On every machine, set token_store to the new store, and token_store_key to its key.")
     tell("2. See that all connections are there: tiktok-auth status")
     tell(
-        f"3. Put {source.location} away. Never use both: each would refresh the other's tokens "
-        "to death."
+        f"3. Keep {source.location} as a backup only. Never use both: a refresh in one makes the "
+        "other's token useless."
     )
 
 

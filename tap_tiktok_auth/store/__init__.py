@@ -57,7 +57,7 @@ def open_store(
         if given is None:
             raise ConfigurationError(
                 "setting token_store_key is missing, a shared token store needs it",
-                next_step="Make one with: tiktok-auth keygen, and give it to every machine.",
+                next_step="Give every machine the same one, made with: tiktok-auth keygen",
             )
         database = _postgres(url or "", stop)
     else:

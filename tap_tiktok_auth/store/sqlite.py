@@ -143,7 +143,7 @@ class SQLite(Database, Forkable):
                     raise StoreUnavailable(
                         f"the token store {self.path} was not closed in order, and its folder "
                         "cannot be written to",
-                        next_step="Run: tiktok-auth status, once, where it can be written to.",
+                        next_step="Where it can be written to, run once: tiktok-auth status",
                     ) from None
                 # A write-ahead log cannot be begun here, and there is none to be read.
                 self._frozen = True

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,21 @@ def test_a_next_step_goes_to_the_same_store(world: World, file: Path, command: s
     assert shlex.split(told) == ["tiktok-auth", "login", "over", "--config", str(file)]
     found = run(told.replace(" login ", " status "))
     assert (found.exit_code, "over" in found.stdout) == (3, True)
+
+
+def test_a_command_ends_its_line(world: World, file: Path) -> None:
+    """What is to be run before a consent ends is the rest of the line, and nothing comes after."""
+    record = world.keep("soon")
+    assert record.token is not None
+    soon = replace(record.token, consent_deadline=time.time() + 5 * DAY)
+    world.keep_many(replace(record, token=soon, generation=2))
+
+    status = CliRunner().invoke(main, ["status", "--config", str(file)])
+    unknown = CliRunner().invoke(main, ["token", "shop", "--config", str(file)])
+
+    for told, name in ((status.stderr, "soon"), (unknown.stderr, "shop")):
+        (command,) = re.findall(r"run: (tiktok-auth login .*)", told)
+        assert shlex.split(command) == ["tiktok-auth", "login", name, "--config", str(file)]
 
 
 def test_the_doctor_repeats_the_config(world: World, file: Path) -> None:

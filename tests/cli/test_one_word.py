@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
@@ -55,6 +56,17 @@ def refused(world: World) -> dict[str, str]:
     return {}
 
 
+def rejected_and_not_renewable(world: World) -> dict[str, str]:
+    """Have one whose consent has ended and whose token TikTok refuses, though it had hours left."""
+    record = world.keep("acme")
+    assert record.token is not None
+    hour_ago = time.time() - 3600
+    over = replace(record.token, refresh_expires_at=hour_ago, consent_deadline=hour_ago)
+    world.keep_many(replace(record, token=over, generation=2))
+    world.tiktok.revoke(record.token.access_token)
+    return {}
+
+
 def failing(world: World) -> dict[str, str]:
     """Have one that cannot be refreshed, as its app's secret is wrong; its token works."""
     world.keep("acme", age=DAY - 900, app_secret=WRONG)
@@ -100,6 +112,7 @@ CASES: dict[Callable[[World], dict[str, str]], str] = {
     consent_over: "reauthorization_required",
     consent_over_while_failing: "reauthorization_required",
     refused: "reauthorization_required",
+    rejected_and_not_renewable: "reauthorization_required",
     failing: "refresh_failing",
     refused_while_it_works: "refresh_failing",
     unanswered: "unconfirmed",
@@ -143,6 +156,18 @@ def test_the_doctor_uses_the_word(world: World) -> None:
     world.keep("over", age=400 * DAY)
 
     assert "connection over: reauthorization_required: " in world.run("doctor").stdout
+
+
+def test_a_rejected_token_with_hours_left_needs_a_person(world: World) -> None:
+    """What TikTok refuses, and nothing renews, is not served, and no command calls it well."""
+    rejected_and_not_renewable(world)
+    world.run("status", "--check")
+
+    token, status = world.run("token", "acme"), world.run("status")
+    assert (token.exit_code, token.stdout) == (3, "")
+    assert status.exit_code == 3
+    assert "connection acme: " in status.stderr
+    assert "problem  connection acme: reauthorization_required: " in world.run("doctor").stdout
 
 
 def test_the_pipe_and_the_terminal_agree_on_one_never_tried(world: World) -> None:

@@ -144,6 +144,9 @@ def test_a_rejected_token_is_given_up_only_if_another_can_be_had() -> None:
     for kept in (over, record(token=Token("act", long_term=True))):
         after = outcomes.after_rejection(kept, error, NOW)
         assert (after.token, after.status) == (kept.token, "reauthorization_required")
+        step = lifecycle.next_step(after, wish())
+        assert (step.action, step.error and step.error.code) == ("stop", "40105")
+        assert lifecycle.next_step(after, wish(recheck=True)).action == "use"
 
 
 def test_confirmation_does_not_hide_a_failing_refresh() -> None:
