@@ -30,19 +30,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The attributes of a record that may be stored alone.
-AMENDABLE = frozenset(
-    {
-        "status",
-        "token",
-        "subject_id",
-        "scopes",
-        "failure",
-        "request_id",
-        "verified_at",
-        "seed_hash",
-    }
-)
+#: For each attribute of a record that may be stored alone, the columns that show its change.
+AMENDABLE: dict[str, tuple[str, ...]] = {
+    "status": ("status",),
+    "token": ("access_token_expires_at",),
+    "subject_id": ("subject_id",),
+    "scopes": ("scopes",),
+    "failure": ("last_error_message", "last_error_code", "last_error_at"),
+    "request_id": ("request_id",),
+    "verified_at": ("verified_at",),
+    "seed_hash": ("seed_hash",),
+}
 
 COLUMNS = (
     "name",
@@ -185,6 +183,20 @@ def changes(
     if changed.keys() & {*_DECIDING} or _payload(before, values) != _payload(after, values):
         changed["payload"] = cipher.seal(_payload(after, values), key=key)
     return changed
+
+
+def unsealed_changes(
+    row: tuple[Any, ...],
+    record: Record,
+    attributes: Iterable[str],
+    fingerprint: Callable[[str | None], str | None],
+) -> dict[str, Any] | None:
+    """Return the columns to change for some attributes of a record; None if one is sealed, too."""
+    stored = dict(zip(COLUMNS, row, strict=True))
+    values = in_clear(record, fingerprint)
+    names = {name for attribute in attributes for name in AMENDABLE[attribute]}
+    changed = {name: values[name] for name in names if values[name] != stored[name]}
+    return None if changed.keys() & {*_DECIDING} else changed
 
 
 def is_current(row: tuple[Any, ...] | None, before: Record | None, after: Record) -> bool:

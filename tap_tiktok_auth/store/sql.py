@@ -144,16 +144,18 @@ class SqlStore(Store):
         events: Iterable[Event] = (),
         sighting: Sighting | None = None,
     ) -> bool:
-        if not rows.AMENDABLE.issuperset(columns):
-            raise KeyError(*columns)
         with self._database.writing() as cursor:
             key, _ = self._lock(cursor, record.name)
             row = connections.select(cursor, record.name)[0]
-            current = None if row is None else self._opened(row, cursor)
-            if row is None or current is None or current.generation != record.generation:
+            if row is None or row[rows.COLUMNS.index("generation")] != record.generation:
                 return False
-            amended = replace(current, **{name: getattr(record, name) for name in columns})
-            connections.update(cursor, record.name, self._changes(row, current, amended, key))
+            changed = rows.unsealed_changes(row, record, columns, self.fingerprint)
+            if changed is None:
+                current = self._opened(row, cursor)
+                amended = replace(current, **{name: getattr(record, name) for name in columns})
+                changed = self._changes(row, current, amended, key)
+            if changed:
+                connections.update(cursor, record.name, changed)
             self._note(cursor, record.name, events, sighting)
         return True
 
