@@ -246,7 +246,9 @@ def _json_object(response: Response) -> dict[str, Any]:
         body = response.body.decode(
             json.detect_encoding(response.body), "replace" if spends else "strict"
         ).lstrip()
-        value = decoder.raw_decode(body)[0] if spends else decoder.decode(body)
+        # A page may begin with a number, which is JSON too.
+        first = spends and body.startswith("{")
+        value = decoder.raw_decode(body)[0] if first else decoder.decode(body)
     except (ValueError, RecursionError):
         if response.status >= 400:
             _refused_by_status(response)

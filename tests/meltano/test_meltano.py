@@ -268,9 +268,9 @@ def test_a_question_is_asked_on_the_persons_terminal(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("login", "acme"), "tiktok-auth login --complete"),
+        (("login", "acme"), ":login --complete"),
         (("revoke", "default"), "--yes"),
-        (("login", "xx", "--api", "accounts"), "tiktok-auth login --complete"),
+        (("login", "xx", "--api", "accounts"), ":login --complete"),
     ],
 )
 def test_without_a_terminal_nothing_waits(
