@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -157,7 +157,8 @@ def open_existing(config: Config, *names: str | None, begins: bool = False) -> I
             next_step=f"Check setting token_store, or run: tiktok-auth login {name}",
         )
     tell(f"there is no token store at {path} yet")
-    yield new_broker(config, empty_store())
+    with closing(empty_store()) as store:
+        yield new_broker(config, store)
 
 
 def only_or_default(broker: Broker) -> Connection:
