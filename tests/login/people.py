@@ -133,7 +133,8 @@ class LoginProcess:
         self.consent = ""
 
     def __enter__(self) -> Self:
-        while " beginning with " not in self.said and self._read():
+        # To the end of the line: what is shown may come in pieces.
+        while "\n" not in self.said.partition(" beginning with ")[2] and self._read():
             pass
         links = [line for line in self.said.splitlines() if line.startswith("http")]
         if links:
