@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
+from tap_tiktok_auth.forks import held_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +156,8 @@ def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> 
     temporary = None
     try:
         # mkstemp gives mode 0600; the content is on disk before the name appears.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with held_off():
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()

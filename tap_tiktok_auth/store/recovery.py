@@ -27,6 +27,7 @@ from tap_tiktok_auth.errors import (
     StoreUnavailable,
     TikTokAuthError,
 )
+from tap_tiktok_auth.forks import held_off
 from tap_tiktok_auth.records import Attempt, Event
 from tap_tiktok_auth.store import files, rows, sqlite_path
 from tap_tiktok_auth.store.contract import Sighting
@@ -57,13 +58,17 @@ def folders(store: Store) -> Iterator[Path]:
     """
     if store.location.startswith("sqlite:"):
         yield sqlite_path(store.location).parent / "recovery"
-    import platformdirs  # noqa: PLC0415  (not for a fresh token)
+    with held_off():  # for a child, another thread's import or search would never end
+        import platformdirs  # noqa: PLC0415  (not for a fresh token)
 
+        temporary = None
+        with suppress(FileNotFoundError):  # no folder for temporary files can be written to
+            temporary = Path(tempfile.gettempdir())
     state = Path(platformdirs.user_state_dir("tap-tiktok-auth"))
     if state.is_absolute():  # else this user has no home, and the working folder is not one
         yield state / "recovery"
-    with suppress(FileNotFoundError):  # no folder for temporary files can be written to
-        yield Path(tempfile.gettempdir()) / f"tap-tiktok-auth-{os.getuid()}"
+    if temporary is not None:
+        yield temporary / f"tap-tiktok-auth-{os.getuid()}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,8 @@ def _publish(file: Path, content: bytes) -> int:
     The lock tells others that this process lives and is about to commit the file itself. The
     system ends it together with the process.
     """
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".")
+    with held_off():
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".")
     try:
         with suppress(OSError):  # not every network file system has locks
             fcntl.flock(handle, fcntl.LOCK_EX)
