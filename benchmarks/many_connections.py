@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness import FarSimulator, Figure, far_simulator, settings, table
 
-from tap_tiktok_auth.checks import check_all
-from tap_tiktok_auth.configuration import parse
-from tap_tiktok_auth.session import session
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.credentials.checks import check_all
+from tap_tiktok_auth.credentials.session import session
 
 LATENCY = 0.1
 PARALLELISM = 32
@@ -73,9 +73,9 @@ def _refresh_all(
             )
             | {"requests_per_second": per_second}
         )
-        with session(config) as broker:
+        with session(config) as manager:
             begun = time.perf_counter()
-            reports = check_all(broker, config.connections, verify=False)
+            reports = check_all(manager, config.connections, verify=False)
             took = time.perf_counter() - begun
     failed = [report.error for report in reports if report.error]
     if failed:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness import Figure, far_simulator, settings, table
 
-from tap_tiktok_auth.configuration import parse
-from tap_tiktok_auth.session import session
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.credentials.session import session
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
@@ -33,16 +33,18 @@ def measure() -> list[Figure]:
             app_secret=app.app_secret,
             refresh_token=seed,
         )
-        with session(parse(config)) as broker:
-            broker.obtain(broker.connection("default"))
+        with session(parse(config)) as manager:
+            manager.get_token(manager.connection("default"))
             begun = time.perf_counter()
-            broker.obtain(broker.connection("default"), force=True)
+            manager.get_token(manager.connection("default"), force=True)
             one = time.perf_counter() - begun
         tiktok.call("clear_calls")
         tiktok.call("advance", 2 * 86_400)
         _age(config)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["tap_tiktok_auth.session", "tap_tiktok_auth.client"])
+        context.set_forkserver_preload(
+            ["tap_tiktok_auth.credentials.session", "tap_tiktok_auth.http.client"]
+        )
         ready = context.Barrier(PROCESSES + 1)
         answers = context.SimpleQueue()
         workers = [
@@ -68,21 +70,21 @@ def measure() -> list[Figure]:
 
 def _age(config: dict[str, Any]) -> None:
     """Let the stored token be stale: its end is put into the past."""
-    with session(parse(config)) as broker:
-        record = broker.store.read("default")
+    with session(parse(config)) as manager:
+        record = manager.store.read("default")
         if record is None or record.token is None:
             raise SystemExit("no token was stored")
         from dataclasses import replace  # noqa: PLC0415
 
-        old = replace(record, token=record.token.ended(broker.store.now() - 1))
-        broker.store.amend(old, ("token",))
+        old = replace(record, token=record.token.ended(manager.store.now() - 1))
+        manager.store.amend(old, ("token",))
 
 
 def _ask(config: dict[str, Any], ready: Barrier, answers: Any) -> None:  # noqa: ANN401
-    with session(parse(config)) as broker:
-        connection = broker.connection("default")
+    with session(parse(config)) as manager:
+        connection = manager.connection("default")
         ready.wait()
-        answers.put(broker.obtain(connection).token.access_token)
+        answers.put(manager.get_token(connection).token.access_token)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import psycopg
 from harness import Figure, median, table
 
-from tap_tiktok_auth.records import Record
+from tap_tiktok_auth.credentials.models import StoredConnection
+from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.crypto import new_key
-from tap_tiktok_auth.tokens import Token
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.postgres_server import PostgresServer
@@ -78,7 +78,7 @@ def _figures(
     key = new_key()
     with closing(open_store(url, key)) as store:
         token = Token("act.access", "rft.refresh", issued_at=1.0, expires_at=2.0)
-        store.commit(Record("acme", "accounts", "7001", generation=1, token=token), None)
+        store.commit(StoredConnection("acme", "accounts", "7001", generation=1, token=token), None)
         read = median(lambda: store.read("acme"), TIMES)
         renewal = median(lambda: _renew(store), TIMES)
         commit = median(bare_commit, TIMES)

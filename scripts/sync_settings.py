@@ -1,8 +1,8 @@
 """Keep the settings in step wherever they are written down.
 
-`tap_tiktok_auth/settings.py` is the table. From it come the settings in `meltano.yml`, the plugin
-definition for `meltano add --from-ref`, `.env.example`, and the table and Meltano's short entry in
-the README.
+`tap_tiktok_auth/config/settings.py` is the table. From it come the settings in `meltano.yml`, the
+plugin definition for `meltano add --from-ref`, `.env.example`, and the table and Meltano's short
+entry in the README.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tap_tiktok_auth.settings import BY_NAME, SDK_SETTINGS, SETTINGS, Setting
+from tap_tiktok_auth.config.settings import BY_NAME, SDK_SETTINGS, SETTINGS, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

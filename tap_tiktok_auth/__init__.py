@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tap_tiktok_auth.version import VERSION
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.authenticator import TikTokAuthenticator
+    from tap_tiktok_auth.auth import TikTokAuthenticator
     from tap_tiktok_auth.errors import TikTokAuthError
 
 __version__ = VERSION
@@ -18,7 +18,7 @@ __all__ = ["TikTokAuthError", "TikTokAuthenticator", "__version__"]
 def __getattr__(name: str) -> object:
     """Import public names when they are used, so that importing the package costs nothing."""
     if name == "TikTokAuthenticator":
-        from tap_tiktok_auth.authenticator import TikTokAuthenticator  # noqa: PLC0415  (when used)
+        from tap_tiktok_auth.auth import TikTokAuthenticator  # noqa: PLC0415  (when used)
 
         return TikTokAuthenticator
     if name == "TikTokAuthError":

@@ -113,11 +113,11 @@ def _give_stdout_up() -> None:
 
 def _fresh_token(name: str) -> str | None:
     """Return the connection's access token if it is fresh and settled in the store, else None."""
-    from tap_tiktok_auth.configuration import check_name, parse  # noqa: PLC0415
-    from tap_tiktok_auth.destinations import strangers  # noqa: PLC0415
+    from tap_tiktok_auth.config.parsing import check_name, parse  # noqa: PLC0415
+    from tap_tiktok_auth.config.values import from_environment  # noqa: PLC0415
+    from tap_tiktok_auth.credentials.session import session  # noqa: PLC0415
     from tap_tiktok_auth.errors import StoreError  # noqa: PLC0415
-    from tap_tiktok_auth.session import session  # noqa: PLC0415
-    from tap_tiktok_auth.setting_values import from_environment  # noqa: PLC0415
+    from tap_tiktok_auth.network import strangers  # noqa: PLC0415
     from tap_tiktok_auth.store import missing_file  # noqa: PLC0415
 
     try:
@@ -126,14 +126,14 @@ def _fresh_token(name: str) -> str | None:
             return None
         if strangers(config.hosts):
             return None  # the usual way has its warning said
-        with session(config) as broker:
+        with session(config) as manager:
             try:
-                record = broker.store.read(check_name(name))
+                record = manager.store.read(check_name(name))
             except StoreError as error:
                 raise error.of(name) from None
             if record is None or record.token is None or record.attempt is not None:
                 return None
-            step = broker.outlook(broker.connection(name), record)
+            step = manager.outlook(manager.connection(name), record)
     except StoreError as error:
         from tap_tiktok_auth.cli.common import fail  # noqa: PLC0415
 

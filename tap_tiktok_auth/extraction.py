@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.accounts import AccountsApi
 from tap_tiktok_auth.apis.base import Account
 from tap_tiktok_auth.apis.creator_marketplace import CreatorMarketplaceApi
@@ -14,7 +14,7 @@ from tap_tiktok_auth.apis.marketing import (
     ADVERTISER_INFO_FIELDS,
     MarketingApi,
 )
-from tap_tiktok_auth.data_calls import call
+from tap_tiktok_auth.credentials.data_calls import call
 from tap_tiktok_auth.errors import PermissionMissing, RequestRefused
 from tap_tiktok_auth.metadata import rfc3339
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_tiktok_auth.apis.creator_marketplace import MarketplaceAccount
-    from tap_tiktok_auth.broker import Broker, Held
-    from tap_tiktok_auth.checks import Report
+    from tap_tiktok_auth.credentials.checks import CheckResult
+    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
 
 _TOO_MANY_IDS = "40011"
 #: The sandbox does not have the endpoint, the parameter or the account.
@@ -38,7 +38,7 @@ class NotOffered(PermissionMissing):
 
 
 def advertiser_details(
-    broker: Broker, held: Held, advertiser_ids: Sequence[str]
+    manager: TokenManager, held: Credentials, advertiser_ids: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Return details of ad accounts, asked for in batches that shrink if TikTok finds them large.
 
@@ -46,7 +46,7 @@ def advertiser_details(
         NotOffered: The permission is missing, or this is the sandbox.
         TikTokAuthError: The call fails for another reason.
     """
-    api = broker.api(held.connection)
+    api = manager.api(held.connection)
     if not isinstance(api, MarketingApi):
         return
     size, position = ADVERTISER_INFO_BATCH, 0
@@ -54,7 +54,7 @@ def advertiser_details(
         batch = tuple(advertiser_ids[position : position + size])
         try:
             rows, held = call(
-                broker,
+                manager,
                 held,
                 lambda token, ids=batch: api.advertiser_info(token, ids),  # type: ignore[misc]
                 api.read_advertiser_info,
@@ -84,7 +84,7 @@ def _details(row: dict[str, Any]) -> dict[str, Any]:
 def _as_text(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return answers.text(value)
+    return responses.text(value)
 
 
 def _as_number(value: object) -> float | None:
@@ -107,7 +107,7 @@ def _not_offered(error: RequestRefused | PermissionMissing) -> NotOffered:
     return offered.of(error.connection) if error.connection else offered
 
 
-def tiktok_account(broker: Broker, report: Report) -> Account | None:
+def tiktok_account(manager: TokenManager, report: CheckResult) -> Account | None:
     """Return the TikTok account that a token speaks for; None for advertisers and brands.
 
     Login Kit names it when the token is confirmed.
@@ -118,7 +118,7 @@ def tiktok_account(broker: Broker, report: Report) -> Account | None:
     held = report.held
     if held is None or held.record.subject_id is None:
         return None
-    api, record = broker.api(held.connection), held.record
+    api, record = manager.api(held.connection), held.record
     open_id, scopes = held.record.subject_id, record.scopes or ()
     known = report.account or Account(open_id=open_id)
     if not isinstance(api, AccountsApi):
@@ -126,26 +126,28 @@ def tiktok_account(broker: Broker, report: Report) -> Account | None:
     if not api.account_fields(scopes):
         return known
     try:
-        account, _ = call(broker, held, lambda t: api.account(t, open_id, scopes), api.read_account)
+        account, _ = call(
+            manager, held, lambda t: api.account(t, open_id, scopes), api.read_account
+        )
     except PermissionMissing:
         return known
     return Account(open_id, None, account.username, account.display_name)
 
 
 def marketplace_accounts(
-    broker: Broker, held: Held, account_ids: Sequence[str]
+    manager: TokenManager, held: Credentials, account_ids: Sequence[str]
 ) -> Iterator[MarketplaceAccount]:
     """Return a brand's Creator Marketplace accounts.
 
     Raises:
         TikTokAuthError: A call fails.
     """
-    api = broker.api(held.connection)
+    api = manager.api(held.connection)
     if not isinstance(api, CreatorMarketplaceApi):
         return
     for account_id in account_ids:
         account, held = call(
-            broker,
+            manager,
             held,
             lambda token, one=account_id: api.account_info(token, one),  # type: ignore[misc]
             api.read_account_info,

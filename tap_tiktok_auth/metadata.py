@@ -5,24 +5,24 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from tap_tiktok_auth.credentials.lifecycle import consent_days_left
 from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer, Revoked
-from tap_tiktok_auth.lifecycle import consent_days_left
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.checks import Report
-    from tap_tiktok_auth.records import Record, Status, StoredEvent
-    from tap_tiktok_auth.tokens import TokenState
+    from tap_tiktok_auth.credentials.checks import CheckResult
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Status, StoredConnection, StoredEvent
+    from tap_tiktok_auth.credentials.tokens import TokenState
 
 
-def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
+def token_metadata(report: CheckResult, manager: TokenManager) -> dict[str, Any]:
     """Return a connection's row of the stream `token_metadata`.
 
     Args:
         report: How the connection is.
-        broker: For its store and config.
+        manager: For its store and config.
     """
-    record, store = report.record, broker.store
+    record, store = report.record, manager.store
     error = None if isinstance(report.error, Revoked) else report.error
     token = record.token if record else None
     failure = record.failure if record else None
@@ -39,7 +39,7 @@ def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
         "api": report.connection.api,
         "app_id": (record.app_id if record else None) or (app.app_id if app else None),
         "status": status_of(report),
-        "token_state": token_state(record, report.checked_at, broker.config.refresh_margin),
+        "token_state": token_state(record, report.checked_at, manager.config.refresh_margin),
         "token_fingerprint": store.fingerprint(token.access_token) if token else None,
         "token_lifetime": token.lifetime if token else None,
         "refreshable": token.refreshable if token else None,
@@ -64,7 +64,7 @@ def token_metadata(report: Report, broker: Broker) -> dict[str, Any]:
     }
 
 
-def status_of(report: Report) -> Status:
+def status_of(report: CheckResult) -> Status:
     """Return a connection's status: the one word for it wherever it is shown.
 
     A token that has ended and that nothing can renew needs a person, whatever the store has noted
@@ -81,7 +81,7 @@ def status_of(report: Report) -> Status:
     return record.status
 
 
-def token_state(record: Record | None, now: float, margin: float) -> TokenState | None:
+def token_state(record: StoredConnection | None, now: float, margin: float) -> TokenState | None:
     """Return the state of a record's token; one that TikTok refuses counts as expired."""
     if record is None or record.token is None:
         return None

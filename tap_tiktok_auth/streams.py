@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
 
-    from tap_tiktok_auth.checks import Report
+    from tap_tiktok_auth.credentials.checks import CheckResult
     from tap_tiktok_auth.tap import TapTikTokAuth
 
 
@@ -50,7 +50,7 @@ class ConnectionStream(Stream):
                 self.tap.note_failure(error.of(report.connection.name))
 
     @abstractmethod
-    def records_of(self, report: Report) -> Iterable[dict[str, Any]]:
+    def records_of(self, report: CheckResult) -> Iterable[dict[str, Any]]:
         """Return the records of one connection."""
 
 
@@ -61,7 +61,7 @@ class AdvertiserIds(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection", "advertiser_id")
     schema: ClassVar[dict[str, Any]] = schemas.ADVERTISER_IDS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
+    def records_of(self, report: CheckResult) -> Iterator[dict[str, Any]]:
         connection = report.connection
         app_id = report.record.app_id if report.record else None
         # Most ad accounts were seen at the same few moments.
@@ -88,8 +88,8 @@ class TokenMetadata(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection",)
     schema: ClassVar[dict[str, Any]] = schemas.TOKEN_METADATA
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
-        yield token_metadata(report, self.tap.broker)
+    def records_of(self, report: CheckResult) -> Iterator[dict[str, Any]]:
+        yield token_metadata(report, self.tap.manager)
 
 
 class Advertisers(ConnectionStream):
@@ -99,12 +99,12 @@ class Advertisers(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection", "advertiser_id")
     schema: ClassVar[dict[str, Any]] = schemas.ADVERTISERS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
+    def records_of(self, report: CheckResult) -> Iterator[dict[str, Any]]:
         if report.held is None or report.connection.api != "marketing":
             return
         ids = [seen.advertiser_id for seen in self.tap.advertisers(report) if not seen.lost_at]
         try:
-            for details in advertiser_details(self.tap.broker, report.held, ids):
+            for details in advertiser_details(self.tap.manager, report.held, ids):
                 yield {"connection": report.connection.name, **details}
         except NotOffered as error:
             self.logger.warning("%s The stream %s is left out for it.", error, self.name)
@@ -117,9 +117,9 @@ class TikTokAccounts(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection",)
     schema: ClassVar[dict[str, Any]] = schemas.TIKTOK_ACCOUNTS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
+    def records_of(self, report: CheckResult) -> Iterator[dict[str, Any]]:
         connection = report.connection
-        account = tiktok_account(self.tap.broker, report)
+        account = tiktok_account(self.tap.manager, report)
         if account is not None:
             yield {
                 "connection": connection.name,
@@ -139,10 +139,10 @@ class CreatorMarketplaceAccounts(ConnectionStream):
     primary_keys: ClassVar[tuple[str, ...]] = ("connection", "tto_tcm_account_id")
     schema: ClassVar[dict[str, Any]] = schemas.CREATOR_MARKETPLACE_ACCOUNTS
 
-    def records_of(self, report: Report) -> Iterator[dict[str, Any]]:
+    def records_of(self, report: CheckResult) -> Iterator[dict[str, Any]]:
         if report.held is None:
             return
-        for account in marketplace_accounts(self.tap.broker, report.held, report.account_ids):
+        for account in marketplace_accounts(self.tap.manager, report.held, report.account_ids):
             yield {"connection": report.connection.name, **asdict(account)}
 
 
@@ -169,7 +169,7 @@ class TokenEvents(Stream):
         after = self._last_event_id(context)
         try:
             left_out = self.tap.names_of_others()
-            for stored in self.tap.broker.store.events(after=after):
+            for stored in self.tap.manager.store.events(after=after):
                 if stored.event.connection not in left_out:
                     yield token_event(stored)
         except StoreError as error:

@@ -20,19 +20,13 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_tiktok_auth import (
-    config_files,
-    configuration,
-    next_steps,
-    setting_values,
-    settings,
-    streams,
-)
-from tap_tiktok_auth.checks import check_all
+from tap_tiktok_auth import next_steps, streams
 from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
+from tap_tiktok_auth.config import files, parsing, settings, values
+from tap_tiktok_auth.credentials.checks import check_all
+from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.redaction import clean, install, teach
-from tap_tiktok_auth.session import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,10 +36,10 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.singerlib import CatalogEntry
 
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.checks import Report
-    from tap_tiktok_auth.connections import Config
-    from tap_tiktok_auth.records import SeenAdvertiser
+    from tap_tiktok_auth.config.models import Config
+    from tap_tiktok_auth.credentials.checks import CheckResult
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import AdvertiserAccess
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class Given:
     @property
     def config(self) -> dict[str, Any]:
         """The settings by name."""
-        return config_files.merged(self.paths, os.environ)
+        return files.merged(self.paths, os.environ)
 
 
 class TapCommand(SingerCommand):
@@ -124,16 +118,16 @@ class TapTikTokAuth(Tap):
         Raises:
             ConfigurationError: It is wrong.
         """
-        return configuration.parse(self.config)
+        return parsing.parse(self.config)
 
     @cached_property
-    def broker(self) -> Broker:
+    def manager(self) -> TokenManager:
         """The keeper of the tokens, over an open store."""
         self._resources = ExitStack()
         return self._resources.enter_context(session(self.settings))
 
     @cached_property
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[CheckResult]:
         """How all connections are, with every token of the run renewed and committed.
 
         The first stream that is read asks for this, so it is done before the first record.
@@ -142,9 +136,9 @@ class TapTikTokAuth(Tap):
             TikTokAuthError: There is no connection, or the store cannot be used.
         """
         self._failed: dict[str, TikTokAuthError] = {}
-        wanted = self.broker.connections()
+        wanted = self.manager.connections()
         self.logger.info("Connections to look after: %d.", len(wanted))
-        reports = check_all(self.broker, wanted, done=self._tell)
+        reports = check_all(self.manager, wanted, done=self._tell)
         ended = sum(isinstance(report.error, Revoked) for report in reports)
         well = len(wanted) - len(self._failed) - ended
         self.logger.info("Connections that are well: %d of %d.", well, len(wanted))
@@ -152,7 +146,7 @@ class TapTikTokAuth(Tap):
             self.logger.warning("All connections were revoked: only their rows are loaded.")
         return reports
 
-    def _tell(self, report: Report) -> None:
+    def _tell(self, report: CheckResult) -> None:
         for warning in report.warnings:
             self.logger.warning("%s", warning)
         if report.error is not None:
@@ -170,7 +164,7 @@ class TapTikTokAuth(Tap):
         level = logging.ERROR if self.settings.on_error == "fail" else logging.WARNING
         self.logger.log(level, "%s", error)
 
-    def advertisers(self, report: Report) -> Iterator[SeenAdvertiser]:
+    def advertisers(self, report: CheckResult) -> Iterator[AdvertiserAccess]:
         """Return the ad accounts of a connection.
 
         Of one that needs a person nothing is granted now. Of one that has trouble that passes, what
@@ -180,14 +174,14 @@ class TapTikTokAuth(Tap):
         if record is None or not (error is None or isinstance(error, TryAgainLater)):
             return
         configured = report.connection.advertiser_ids
-        for seen in self.broker.store.advertisers(record.name):
+        for seen in self.manager.store.advertisers(record.name):
             if not configured or seen.advertiser_id in configured:
                 yield seen
 
     def names_of_others(self) -> set[str]:
         """Return the names of stored connections that are not this run's business."""
         mine = {report.connection.name for report in self.reports}
-        stored = self.broker.store.records(damaged=lambda *_: None)
+        stored = self.manager.store.records(damaged=lambda *_: None)
         return {record.name for record in stored} - mine
 
     def close(self) -> None:
@@ -257,7 +251,7 @@ class TapTikTokAuth(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the config; the SDK's own check would print secret values."""
         if raise_errors:
-            teach(*setting_values.secrets_of(self.config))
+            teach(*values.secrets_of(self.config))
             _ = self.settings
             # The SDK takes null for a value.
             self._config = {k: v for k, v in self.config.items() if v is not None}
@@ -278,7 +272,7 @@ class TapTikTokAuth(Tap):
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
         """Settings from the environment; the SDK's own parser would show values that are wrong."""
-        return setting_values.from_environment(os.environ)
+        return values.from_environment(os.environ)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End with the exit code of the signal: a run that was cut short did not succeed."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth import destinations
-from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth import network
+from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import BusinessApi
 from tap_tiktok_auth.apis.messages import Request, Response
 from tap_tiktok_auth.errors import AccessTokenRejected, TikTokAuthError
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     import requests
 
     from tap_tiktok_auth.apis.base import TokenApi
-    from tap_tiktok_auth.broker import Held
+    from tap_tiktok_auth.credentials.manager import Credentials
 
     class Tokens(Protocol):
         """Where tokens come from."""
 
-        def replacement(self, refused: Held, rejection: TikTokAuthError) -> Held:
+        def replacement(self, refused: Credentials, rejection: TikTokAuthError) -> Credentials:
             """Return another token for one that TikTok refused, or raise why there is none."""
 
-        def given_up(self, refused: Held, rejection: TikTokAuthError) -> TikTokAuthError:
+        def given_up(self, refused: Credentials, rejection: TikTokAuthError) -> TikTokAuthError:
             """Remember that TikTok refused a token, and return the error to raise."""
 
 
@@ -44,7 +44,7 @@ class Watch:
     """
 
     def __init__(
-        self, tokens: Tokens, request: requests.PreparedRequest, held: Held, api: TokenApi
+        self, tokens: Tokens, request: requests.PreparedRequest, held: Credentials, api: TokenApi
     ) -> None:
         self._tokens = tokens
         self._held = held
@@ -107,9 +107,9 @@ class Watch:
         answer = Response(request, response.status_code, body)
         try:
             if isinstance(self._api, BusinessApi):
-                answers.business_data(answer, long_term=self._api.long_term)
+                responses.business_data(answer, long_term=self._api.long_term)
             else:
-                answers.login_kit_data(answer)
+                responses.login_kit_data(answer)
         except AccessTokenRejected as rejection:
             return rejection
         except TikTokAuthError:
@@ -120,10 +120,10 @@ class Watch:
         return next(iter(self._api.authorization(self._held.token.access_token).items()))
 
     def _is_home(self, url: str | None) -> bool:
-        return destinations.is_home(url, self._api.data_host)
+        return network.is_home(url, self._api.data_host)
 
     def _stays_home(self, response: requests.Response) -> bool:
-        return destinations.stays_home(response.headers["location"], self._api.data_host)
+        return network.stays_home(response.headers["location"], self._api.data_host)
 
     def _rewind(self, body: Any) -> bool:  # noqa: ANN401  (whatever the caller sends)
         if body is None or isinstance(body, str | bytes):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from tap_tiktok_auth import errors
+from tap_tiktok_auth.apis.return_codes import Purpose, business_error, login_kit_error
 from tap_tiktok_auth.cli import COMMANDS, SECTIONS
-from tap_tiktok_auth.records import Status
-from tap_tiktok_auth.return_codes import Purpose, business_error, login_kit_error
-from tap_tiktok_auth.settings import BY_NAME
+from tap_tiktok_auth.config.settings import BY_NAME
+from tap_tiktok_auth.credentials.models import Status
 from tap_tiktok_auth.tap import TapTikTokAuth
 
 if TYPE_CHECKING:

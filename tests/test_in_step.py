@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.configuration import parse
-from tap_tiktok_auth.settings import SDK_SETTINGS, SETTINGS
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.config.settings import SDK_SETTINGS, SETTINGS
 from tap_tiktok_auth.tap import TapTikTokAuth
 from tests.scripts import ROOT, load
 

@@ -14,7 +14,7 @@ from tap_tiktok_auth.apis.marketing import MarketingApi
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.base import TokenApi
-    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.config.models import Config
 
 __all__ = ["APIS", "api_for"]
 

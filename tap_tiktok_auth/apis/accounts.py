@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import (
     Account,
     BusinessApi,
@@ -23,7 +23,7 @@ from tap_tiktok_auth.apis.messages import Request
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.connections import App, Connection
+    from tap_tiktok_auth.config.models import App, Connection
 
 #: The fields of `business/get` that say who the account is, and the scope that each needs.
 _ACCOUNT_FIELDS = (("username", "user.info.username"), ("display_name", "user.info.basic"))
@@ -97,12 +97,12 @@ class AccountsApi(BusinessApi):
         )
 
     def read_identity(self, response: Response) -> Identity:
-        data = answers.business_data(response)
+        data = responses.business_data(response)
         return Identity(
-            subject_id=answers.if_usable(
-                answers.identifier, response, data, "creator_id", "open_id"
+            subject_id=responses.if_usable(
+                responses.identifier, response, data, "creator_id", "open_id"
             ),
-            scopes=answers.if_usable(answers.scopes, response, data.get("scope")),
+            scopes=responses.if_usable(responses.scopes, response, data.get("scope")),
         )
 
     def account_fields(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
@@ -119,10 +119,10 @@ class AccountsApi(BusinessApi):
 
     def read_account(self, response: Response) -> Account:
         """Read the answer to `account`."""
-        data = answers.business_data(response)
+        data = responses.business_data(response)
         return Account(
-            username=answers.text(data.get("username")),
-            display_name=answers.text(data.get("display_name")),
+            username=responses.text(data.get("username")),
+            display_name=responses.text(data.get("display_name")),
         )
 
 

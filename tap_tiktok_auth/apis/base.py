@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from urllib.parse import urlencode
 
-from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.messages import Request
 from tap_tiktok_auth.errors import AccessTokenRejected, ConfigurationError
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.connections import App, Connection, Hosts
-    from tap_tiktok_auth.tokens import Grant
+    from tap_tiktok_auth.config.models import App, Connection, Hosts
+    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 
 class Advertiser(NamedTuple):
@@ -149,7 +149,7 @@ class TokenApi(ABC):
         """Return the request that ends the token at TikTok."""
 
     @abstractmethod
-    def read_grant(self, response: Response) -> Grant:
+    def read_grant(self, response: Response) -> TokenResponse:
         """Read the answer to `exchange`, `refresh` or `client_token`."""
 
     @abstractmethod
@@ -176,13 +176,13 @@ class BusinessApi(TokenApi):
     def authorization(self, access_token: str) -> dict[str, str]:
         return {"Access-Token": access_token}
 
-    def read_grant(self, response: Response) -> Grant:
-        data = answers.business_data(response, long_term=self.long_term)
-        return answers.grant(response, data)
+    def read_grant(self, response: Response) -> TokenResponse:
+        data = responses.business_data(response, long_term=self.long_term)
+        return responses.grant(response, data)
 
     def read_revoked(self, response: Response) -> None:
         try:
-            answers.business_data(response)
+            responses.business_data(response)
         except AccessTokenRejected:
             return
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import Identity, need_app
 from tap_tiktok_auth.apis.marketing import LongTermBusinessApi
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Request, Response
-    from tap_tiktok_auth.connections import Connection
+    from tap_tiktok_auth.config.models import Connection
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class CreatorMarketplaceApi(LongTermBusinessApi):
         )
 
     def read_identity(self, response: Response) -> Identity:
-        data = answers.business_data(response, long_term=True)
-        ids = answers.identifiers(response, data.get("tto_tcm_account_ids"))
+        data = responses.business_data(response, long_term=True)
+        ids = responses.identifiers(response, data.get("tto_tcm_account_ids"))
         return Identity(subject_id=ids[0] if ids else None, account_ids=ids)
 
     def account_info(self, access_token: str, account_id: str) -> Request:
@@ -53,14 +53,14 @@ class CreatorMarketplaceApi(LongTermBusinessApi):
 
     def read_account_info(self, response: Response) -> MarketplaceAccount | None:
         """Read the answer to `account_info`; None if it names no account."""
-        data = answers.business_data(response, long_term=True)
-        account_id = answers.identifier(response, data, "tto_tcm_account_id")
+        data = responses.business_data(response, long_term=True)
+        account_id = responses.identifier(response, data, "tto_tcm_account_id")
         if account_id is None:
             return None
         return MarketplaceAccount(
             tto_tcm_account_id=account_id,
-            account_name=answers.text(data.get("account_name")),
-            country=answers.text(data.get("country")),
-            timezone=answers.text(data.get("timezone")),
-            business_verification_status=answers.text(data.get("business_verification_status")),
+            account_name=responses.text(data.get("account_name")),
+            country=responses.text(data.get("country")),
+            timezone=responses.text(data.get("timezone")),
+            business_verification_status=responses.text(data.get("business_verification_status")),
         )

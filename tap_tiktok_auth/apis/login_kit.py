@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import (
     Account,
     Identity,
@@ -22,9 +22,9 @@ from tap_tiktok_auth.errors import AccessTokenRejected, GrantRejected
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.connections import App, Connection
-    from tap_tiktok_auth.return_codes import Purpose
-    from tap_tiktok_auth.tokens import Grant
+    from tap_tiktok_auth.apis.return_codes import Purpose
+    from tap_tiktok_auth.config.models import App, Connection
+    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 _PURPOSES: dict[str, Purpose] = {
     "authorization_code": "exchange",
@@ -108,8 +108,8 @@ class LoginKitApi(TokenApi):
             secrets=(app.secret, access_token),
         )
 
-    def read_grant(self, response: Response) -> Grant:
-        return answers.grant(response, answers.login_kit_data(response))
+    def read_grant(self, response: Response) -> TokenResponse:
+        return responses.grant(response, responses.login_kit_data(response))
 
     def read_identity(self, response: Response) -> Identity:
         account = self.read_account(response)
@@ -117,20 +117,20 @@ class LoginKitApi(TokenApi):
 
     def read_revoked(self, response: Response) -> None:
         try:
-            answers.login_kit_done(response)
+            responses.login_kit_done(response)
         except (AccessTokenRejected, GrantRejected):
             return
 
     def read_account(self, response: Response) -> Account:
         """Read the account from the answer to `verify`."""
-        data = answers.login_kit_data(response)
+        data = responses.login_kit_data(response)
         user = data.get("user")
         user = user if isinstance(user, dict) else {}
         return Account(
-            open_id=answers.if_usable(answers.identifier, response, user, "open_id"),
-            union_id=answers.if_usable(answers.identifier, response, user, "union_id"),
-            username=answers.text(user.get("username")),
-            display_name=answers.text(user.get("display_name")),
+            open_id=responses.if_usable(responses.identifier, response, user, "open_id"),
+            union_id=responses.if_usable(responses.identifier, response, user, "union_id"),
+            username=responses.text(user.get("username")),
+            display_name=responses.text(user.get("display_name")),
         )
 
     def _token_request(self, app: App, form: dict[str, str], *secrets: str) -> Request:

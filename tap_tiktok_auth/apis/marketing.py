@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.apis import answers
+from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import (
     Advertiser,
     BusinessApi,
@@ -22,8 +22,8 @@ from tap_tiktok_auth.errors import ConfigurationError, RequestRefused
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.connections import App, Connection
-    from tap_tiktok_auth.tokens import Grant
+    from tap_tiktok_auth.config.models import App, Connection
+    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 #: TikTok's codes for a call that is not there, or not any more.
 _NO_SUCH_CALL = frozenset({"40006", "40007", "40400", "41001"})
@@ -141,7 +141,7 @@ class LongTermBusinessApi(BusinessApi):
             secrets=(app.secret, access_token),
         )
 
-    def read_grant(self, response: Response) -> Grant:
+    def read_grant(self, response: Response) -> TokenResponse:
         """Read a token answer; that there is no refresh in v1.3 is told as what it is."""
         try:
             return super().read_grant(response)
@@ -188,18 +188,18 @@ class MarketingApi(LongTermBusinessApi):
         )
 
     def read_identity(self, response: Response) -> Identity:
-        data = answers.business_data(response, long_term=True)
+        data = responses.business_data(response, long_term=True)
         if response.request.url.endswith("/user/info/"):
-            user = answers.if_usable(answers.identifier, response, data, "core_user_id")
+            user = responses.if_usable(responses.identifier, response, data, "core_user_id")
             return Identity(subject_id=user)
         if data.get("list") is None:
             return Identity()  # an answer without a list is not one that says "none"
         found: dict[str, Advertiser] = {}
-        for item in answers.objects(response, data.get("list")):
-            advertiser_id = answers.identifier(response, item, "advertiser_id")
+        for item in responses.objects(response, data.get("list")):
+            advertiser_id = responses.identifier(response, item, "advertiser_id")
             if advertiser_id is not None:
                 found[advertiser_id] = Advertiser(
-                    advertiser_id, answers.text(item.get("advertiser_name"))
+                    advertiser_id, responses.text(item.get("advertiser_name"))
                 )
         return Identity(advertisers=tuple(found.values()))
 
@@ -213,8 +213,8 @@ class MarketingApi(LongTermBusinessApi):
 
     def read_advertiser_info(self, response: Response) -> list[dict[str, Any]]:
         """Read the answer to `advertiser_info`: one object for each ad account."""
-        data = answers.business_data(response, long_term=True)
-        rows = answers.objects(response, data.get("list"))
+        data = responses.business_data(response, long_term=True)
+        rows = responses.objects(response, data.get("list"))
         for row in rows:
-            row["advertiser_id"] = answers.identifier(response, row, "advertiser_id")
+            row["advertiser_id"] = responses.identifier(response, row, "advertiser_id")
         return [row for row in rows if row["advertiser_id"]]

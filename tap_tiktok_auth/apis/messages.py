@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_tiktok_auth.return_codes import Purpose
+    from tap_tiktok_auth.apis.return_codes import Purpose
 
 
 @dataclass(frozen=True)

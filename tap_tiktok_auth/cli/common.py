@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from tap_tiktok_auth import config_files, configuration, next_steps, setting_values
-from tap_tiktok_auth.connections import DEFAULT_NAME
+from tap_tiktok_auth import next_steps
+from tap_tiktok_auth.config import files, parsing
+from tap_tiktok_auth.config import values as setting_values
+from tap_tiktok_auth.config.models import DEFAULT_NAME
+from tap_tiktok_auth.config.settings import ENV_PREFIX
+from tap_tiktok_auth.credentials.session import new_manager, session
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
     ConfigurationError,
@@ -21,8 +25,6 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
 )
 from tap_tiktok_auth.redaction import SECRETS, install, repeatable, teach
-from tap_tiktok_auth.session import new_broker, session
-from tap_tiktok_auth.settings import ENV_PREFIX
 from tap_tiktok_auth.store import empty_store, missing_file
 from tap_tiktok_auth.store.crypto import Cipher
 
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.connections import Config, Connection
+    from tap_tiktok_auth.config.models import Config, Connection
+    from tap_tiktok_auth.credentials.manager import TokenManager
 
 #: Variables that no command inherits, in capitals: our settings, by their own names and by those
 #: that Meltano gives them too, the credentials of Meltano's databases and of libpq, other tokens.
@@ -56,7 +58,7 @@ class _ConnectionName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         """Return the name, or end with one line."""
         del param, ctx
         try:
-            return configuration.check_name(value, "the NAME given")
+            return parsing.check_name(value, "the NAME given")
         except TikTokAuthError as error:
             fail(error)
 
@@ -115,21 +117,23 @@ def load(config_paths: tuple[str, ...]) -> Config:
     context = click.get_current_context(silent=True)
     if context is not None:
         context.call_on_close(lambda: next_steps.came_with(()))
-    values = config_files.merged(config_paths, os.environ)
+    values = files.merged(config_paths, os.environ)
     _set_up_logging(values)
-    return configuration.parse(values)
+    return parsing.parse(values)
 
 
 @contextmanager
-def open_session(config_paths: tuple[str, ...]) -> Iterator[Broker]:
-    """Open a broker over the settings' store, which is made where there is none."""
-    with session(load(config_paths)) as broker:
-        yield broker
+def open_session(config_paths: tuple[str, ...]) -> Iterator[TokenManager]:
+    """Open a manager over the settings' store, which is made where there is none."""
+    with session(load(config_paths)) as manager:
+        yield manager
 
 
 @contextmanager
-def open_existing(config: Config, *names: str | None, begins: bool = False) -> Iterator[Broker]:
-    """Open a broker over the settings' store; none is made where its address may be mistyped.
+def open_existing(
+    config: Config, *names: str | None, begins: bool = False
+) -> Iterator[TokenManager]:
+    """Open a manager over the settings' store; none is made where its address may be mistyped.
 
     Where there is none, the config's seeds are seen as if it were empty.
 
@@ -145,8 +149,8 @@ def open_existing(config: Config, *names: str | None, begins: bool = False) -> I
     wanted = set(filter(None, names))
     seeds = {connection.name for connection in config.connections if connection.seed}
     if path is None or (begins and seeds and (not wanted or wanted & seeds)):
-        with session(config) as broker:
-            yield broker
+        with session(config) as manager:
+            yield manager
         return
     if config.token_store_key is not None:
         Cipher.from_text(config.token_store_key)  # what is wrong with it is told all the same
@@ -158,16 +162,16 @@ def open_existing(config: Config, *names: str | None, begins: bool = False) -> I
         )
     tell(f"there is no token store at {path} yet")
     with closing(empty_store()) as store:
-        yield new_broker(config, store)
+        yield new_manager(config, store)
 
 
-def only_or_default(broker: Broker) -> Connection:
+def only_or_default(manager: TokenManager) -> Connection:
     """Return the connection that is meant without a name: the only one, else `default`.
 
     Raises:
         ConfigurationError: There are several, and none of that name.
     """
-    connections = {connection.name: connection for connection in broker.connections()}
+    connections = {connection.name: connection for connection in manager.connections()}
     if len(connections) == 1:
         return next(iter(connections.values()))
     if DEFAULT_NAME not in connections:
@@ -180,7 +184,7 @@ def only_or_default(broker: Broker) -> Connection:
     return connections[DEFAULT_NAME]
 
 
-def name_to_log_in(broker: Broker) -> str:
+def name_to_log_in(manager: TokenManager) -> str:
     """Return the connection that a login without a name is for, which may be a new `default`.
 
     Raises:
@@ -188,7 +192,7 @@ def name_to_log_in(broker: Broker) -> str:
         click.exceptions.Exit: The person did not mean that one; exit code 1.
     """
     try:
-        connection = only_or_default(broker).name
+        connection = only_or_default(manager).name
     except ConfigurationError:
         return DEFAULT_NAME  # there is none, or not the only one
     if connection != DEFAULT_NAME:

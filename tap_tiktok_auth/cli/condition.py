@@ -8,12 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from tap_tiktok_auth import lifecycle
-from tap_tiktok_auth.broker import Held
-from tap_tiktok_auth.checks import Report
 from tap_tiktok_auth.cli.common import EXIT_AUTHORIZE, EXIT_ERROR
 from tap_tiktok_auth.cli.tables import bar
 from tap_tiktok_auth.cli.times import span_text
+from tap_tiktok_auth.credentials import lifecycle
+from tap_tiktok_auth.credentials.checks import CheckResult
+from tap_tiktok_auth.credentials.manager import Credentials
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
     Revoked,
@@ -26,10 +26,10 @@ from tap_tiktok_auth.metadata import status_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.cli.tables import Cell, Tone
-    from tap_tiktok_auth.connections import Connection
-    from tap_tiktok_auth.records import Record, Status
+    from tap_tiktok_auth.config.models import Connection
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Status, StoredConnection
 
 T = TypeVar("T")
 
@@ -52,51 +52,55 @@ WELL = 4
 _MANY = 6
 
 
-def look_at_all(broker: Broker, names: Iterable[str] = ()) -> list[Report]:
+def look_at_all(manager: TokenManager, names: Iterable[str] = ()) -> list[CheckResult]:
     """Return how connections are, by one look into the store; nobody is asked.
 
     Args:
-        broker: The broker.
+        manager: The manager.
         names: Of these connections, each once; of all if there are no names.
 
     Raises:
         ConfigurationError: There is none, or none of such a name.
     """
     unique = dict.fromkeys(names)
-    found = [_stored(broker, name) for name in unique] if unique else broker.roster.survey()
+    found = [_stored(manager, name) for name in unique] if unique else manager.registry.survey()
     return [
-        Report(connection, broker.store.now(), error=stored.of(connection.name))
+        CheckResult(connection, manager.store.now(), error=stored.of(connection.name))
         if isinstance(stored, StoreDamaged)
-        else look(broker, connection, stored)
+        else look(manager, connection, stored)
         for connection, stored in found
     ]
 
 
-def _stored(broker: Broker, name: str) -> tuple[Connection, Record | StoreDamaged | None]:
-    connection = broker.connection(name)
+def _stored(
+    manager: TokenManager, name: str
+) -> tuple[Connection, StoredConnection | StoreDamaged | None]:
+    connection = manager.connection(name)
     try:
-        return connection, broker.store.read(name)
+        return connection, manager.store.read(name)
     except StoreDamaged as error:
         return connection, error
 
 
-def look(broker: Broker, connection: Connection, record: Record | None) -> Report:
+def look(
+    manager: TokenManager, connection: Connection, record: StoredConnection | None
+) -> CheckResult:
     """Return how a connection is, by what the store has of it; nobody is asked."""
-    now = broker.store.now()
-    step = broker.outlook(connection, record)
+    now = manager.store.now()
+    step = manager.outlook(connection, record)
     held, error, warnings = None, None, []
     if step.action == "stop":
         error = step.error
     elif step.action == "use" and record is not None:
-        held = Held(connection, record, step.error)
+        held = Credentials(connection, record, step.error)
         warnings += [step.error] if step.error else []
     elif record is not None and not _works(record, now):
         error = _last_failure(record)
     if record is not None and error is None:
-        days = broker.config.consent_warning_days
+        days = manager.config.consent_warning_days
         ending = lifecycle.consent_warning(record, now, days, told=step.error)
         warnings += [ending] if ending else []
-    return Report(
+    return CheckResult(
         connection=connection,
         checked_at=now,
         record=record,
@@ -106,12 +110,12 @@ def look(broker: Broker, connection: Connection, record: Record | None) -> Repor
     )
 
 
-def is_revoked(report: Report) -> bool:
+def is_revoked(report: CheckResult) -> bool:
     """Whether a person ended the connection, so that nothing is wrong with it."""
     return isinstance(report.error, Revoked)
 
 
-def needs_person(report: Report) -> bool:
+def needs_person(report: CheckResult) -> bool:
     """Whether a person must authorise, even if the token works for a while yet."""
     warning = report.held.warning if report.held else None
     return not is_revoked(report) and any(
@@ -119,7 +123,7 @@ def needs_person(report: Report) -> bool:
     )
 
 
-def exit_code_of(reports: Iterable[Report], *, soon: float | None = None) -> int:
+def exit_code_of(reports: Iterable[CheckResult], *, soon: float | None = None) -> int:
     """Return 3 if a connection needs a person, 1 if one has another error, else 0.
 
     Args:
@@ -137,7 +141,7 @@ def exit_code_of(reports: Iterable[Report], *, soon: float | None = None) -> int
     return EXIT_ERROR if found else 0
 
 
-def notes(report: Report) -> tuple[TikTokAuthError, ...]:
+def notes(report: CheckResult) -> tuple[TikTokAuthError, ...]:
     """Return what to tell about a connection, in one line each."""
     if is_revoked(report):
         return ()
@@ -145,7 +149,7 @@ def notes(report: Report) -> tuple[TikTokAuthError, ...]:
     return tuple(error for error in errors if error is not None)
 
 
-def troubles(report: Report) -> list[TikTokAuthError]:
+def troubles(report: CheckResult) -> list[TikTokAuthError]:
     """Return all that is wrong with a connection, or will be, the gravest first."""
     if is_revoked(report):
         return []
@@ -157,7 +161,7 @@ def troubles(report: Report) -> list[TikTokAuthError]:
     return list(dict.fromkeys(error for error in found if error is not None))
 
 
-def urgency(report: Report) -> tuple[int, float]:
+def urgency(report: CheckResult) -> tuple[int, float]:
     """Return what sorts connections by how soon they need someone; from WELL on they do not."""
     if is_revoked(report):
         return WELL + 1, 0.0
@@ -170,7 +174,7 @@ def urgency(report: Report) -> tuple[int, float]:
     return (3, ends_at(report)) if report.warnings else (WELL, 0.0)
 
 
-def ends_at(report: Report) -> float:
+def ends_at(report: CheckResult) -> float:
     """Return when a person is needed at the latest, seconds since the epoch."""
     record = report.record
     if record is None or record.token is None:
@@ -182,12 +186,12 @@ def ends_at(report: Report) -> float:
     return math.inf if renewable or token.expires_at is None else token.expires_at
 
 
-def ends_within(report: Report, seconds: float) -> bool:
+def ends_within(report: CheckResult, seconds: float) -> bool:
     """Whether a person is needed within so many seconds, or already."""
     return ends_at(report) < report.checked_at + seconds
 
 
-def sums(reports: Sequence[Report], days: int) -> str:
+def sums(reports: Sequence[CheckResult], days: int) -> str:
     """Return how many connections there are of each status, and how many end within *days*."""
     counts = Counter(status_of(report) for report in reports)
     found = f"{len(reports)} connection" + ("" if len(reports) == 1 else "s")
@@ -268,7 +272,7 @@ class Line:
         )
 
 
-def line(report: Report, warning_days: int) -> Line:
+def line(report: CheckResult, warning_days: int) -> Line:
     """Return a connection as a line of a table.
 
     Args:
@@ -293,7 +297,7 @@ def line(report: Report, warning_days: int) -> Line:
     )
 
 
-def _left(record: Record | None, now: float) -> tuple[str, float | None]:
+def _left(record: StoredConnection | None, now: float) -> tuple[str, float | None]:
     """Return the time that a token has left, in words and as a share of its life."""
     if record is None or record.token is None:
         return "", None
@@ -309,11 +313,11 @@ def _left(record: Record | None, now: float) -> tuple[str, float | None]:
     return span_text(left), min(left / life, 1.0) if life > 0 else 1.0
 
 
-def _works(record: Record, now: float) -> bool:
+def _works(record: StoredConnection, now: float) -> bool:
     return record.token is not None and record.token.state(now, 0) != "expired"
 
 
-def _last_failure(record: Record) -> TikTokAuthError | None:
+def _last_failure(record: StoredConnection) -> TikTokAuthError | None:
     """Return why the token could not be renewed, or none was to be had, if so."""
     failure = record.failure
     if failure is None or record.status not in _TRIED_IN_VAIN:

@@ -22,9 +22,9 @@ from tap_tiktok_auth.metadata import token_event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_tiktok_auth.broker import Broker
     from tap_tiktok_auth.cli.tables import Cell, Tone
-    from tap_tiktok_auth.records import StoredEvent
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import StoredEvent
 
 _HEADINGS = ("time (UTC)", "connection", "event", "details")
 _PLAIN_HEADINGS = ("TIME", "CONNECTION", "EVENT", "DETAILS")
@@ -62,8 +62,8 @@ def events(
       tiktok-auth events acme --since 2026-01-31
       tiktok-auth events --json | jq '.[] | select(.event == "refresh_failed")'
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_existing(load(config_paths), name) as broker:
-        found = _events(broker, name, since)
+    with open_existing(load(config_paths), name) as manager:
+        found = _events(manager, name, since)
         if as_json:
             print_json_list(map(token_event, found))
         elif tables.on_terminal():
@@ -74,20 +74,20 @@ def events(
             tables.print_plain(_PLAIN_HEADINGS, map(_plain, found))
 
 
-def _events(broker: Broker, name: str | None, since: Start | None) -> Iterator[StoredEvent]:
+def _events(manager: TokenManager, name: str | None, since: Start | None) -> Iterator[StoredEvent]:
     """Return the events wanted.
 
     Raises:
         ConfigurationError: There are none of a connection that does not exist.
     """
-    moment = since.at(broker.store.now()) if since else None
-    found = broker.store.events(since=moment, connection=name)
+    moment = since.at(manager.store.now()) if since else None
+    found = manager.store.events(since=moment, connection=name)
     first = next(found, None)
     if first is not None:
         yield first
         yield from found
-    elif name is not None and next(broker.store.events(connection=name), None) is None:
-        broker.connection(name)
+    elif name is not None and next(manager.store.events(connection=name), None) is None:
+        manager.connection(name)
 
 
 def _plain(stored: StoredEvent) -> tuple[str, ...]:

@@ -129,15 +129,15 @@ def exec_command(
       tiktok-auth exec acme --set MY_TAP_ACCESS_TOKEN=access_token \\
         --set MY_TAP_ACCOUNTS=advertiser_ids_json -- my-tap --config ENV
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_existing(load(config_paths), name, begins=True) as broker:
-        connection = only_or_default(broker) if name is None else broker.connection(name)
-        held = broker.obtain(connection, min_lifetime=min_lifetime)
+    with open_existing(load(config_paths), name, begins=True) as manager:
+        connection = only_or_default(manager) if name is None else manager.connection(name)
+        held = manager.get_token(connection, min_lifetime=min_lifetime)
         if held.warning is not None:
             tell(str(held.warning.of(connection.name)))
         defaults = {_TOKEN: "access_token"}
         if held.record.api == "marketing":
             defaults[_ADVERTISERS] = "advertiser_ids"
-        found = variables(broker, held, assignments or defaults)
+        found = variables(manager, held, assignments or defaults)
     _become(ctx.meta[_COMMAND], {**command_environment(os.environ, keep), **found})
 
 

@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.checks import check
+from tap_tiktok_auth.credentials.checks import check
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.metadata import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.broker import Broker, Held
+    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Facts:
             the Marketing API, or if nobody wants to know.
     """
 
-    held: Held
+    held: Credentials
     advertiser_ids: tuple[str, ...] | None = None
 
 
@@ -62,11 +62,11 @@ FIELDS: dict[str, tuple[str, Callable[[Facts], str | None]]] = {
 _NEED_ADVERTISERS = {"advertiser_ids", "advertiser_ids_json"}
 
 
-def variables(broker: Broker, held: Held, wanted: dict[str, str]) -> dict[str, str]:
+def variables(manager: TokenManager, held: Credentials, wanted: dict[str, str]) -> dict[str, str]:
     """Return environment variables with facts of a token.
 
     Args:
-        broker: Asked for the ad accounts if they are wanted.
+        manager: Asked for the ad accounts if they are wanted.
         held: The token.
         wanted: The field of each variable.
 
@@ -75,7 +75,7 @@ def variables(broker: Broker, held: Held, wanted: dict[str, str]) -> dict[str, s
     """
     facts = Facts(held)
     if held.record.api == "marketing" and _NEED_ADVERTISERS & set(wanted.values()):
-        facts = Facts(held, advertiser_ids(broker, held))
+        facts = Facts(held, advertiser_ids(manager, held))
     found = {}
     for variable, field in wanted.items():
         value = FIELDS[field][1](facts)
@@ -85,7 +85,7 @@ def variables(broker: Broker, held: Held, wanted: dict[str, str]) -> dict[str, s
     return found
 
 
-def advertiser_ids(broker: Broker, held: Held) -> tuple[str, ...]:
+def advertiser_ids(manager: TokenManager, held: Credentials) -> tuple[str, ...]:
     """Return the ad accounts of a Marketing token; asks TikTok if none was seen yet.
 
     Raises:
@@ -93,11 +93,11 @@ def advertiser_ids(broker: Broker, held: Held) -> tuple[str, ...]:
     """
     if held.connection.advertiser_ids:
         return held.connection.advertiser_ids
-    seen = list(broker.store.advertisers(held.connection.name))
+    seen = list(manager.store.advertisers(held.connection.name))
     unconfirmed = held.record.verified_at is None and not held.record.refresh_count
     if not seen or unconfirmed:  # what was seen may have been granted by an earlier consent
-        report = check(broker, held.connection)
+        report = check(manager, held.connection)
         if report.error is not None:
             raise report.error
-        seen = list(broker.store.advertisers(held.connection.name))
+        seen = list(manager.store.advertisers(held.connection.name))
     return tuple(one.advertiser_id for one in seen if one.lost_at is None)

@@ -17,13 +17,13 @@ from tap_tiktok_auth.cli.common import (
     tell,
     yes_option,
 )
-from tap_tiktok_auth.configuration import check_name
+from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.errors import StoreDamaged
 from tap_tiktok_auth.store import missing_file
 from tap_tiktok_auth.store.rows import name_shown
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tap_tiktok_auth.store import Store
 
 
@@ -49,14 +49,14 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     config = load(config_paths)
     if name is not None and missing_file(config.token_store) is not None:
         check_name(name, "the NAME given")
-    with open_existing(config, name) as broker:
-        name = only_or_default(broker).name if name is None else name
-        present, lives = _found(broker.store, name)
+    with open_existing(config, name) as manager:
+        name = only_or_default(manager).name if name is None else name
+        present, lives = _found(manager.store, name)
         shown = name_shown(name)
         if not present:
             check_name(name, "the NAME given")  # a row may have any name, whoever wrote it
             click.echo(f"{shown}: there is nothing of it in the token store")
-            meant = broker.roster.meant(name)
+            meant = manager.registry.meant(name)
             if meant is not None:
                 tell(meant)
             return
@@ -66,8 +66,8 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
                 f" tiktok-auth revoke {name}"
             )
         confirm(f"Forget {shown} and its tokens?", yes=yes)
-        broker.forget(name)
-        configured = broker.config.connection(name)
+        manager.forget(name)
+        configured = manager.config.connection(name)
     click.echo(f"{shown}: forgotten")
     if configured is not None:
         tell(f"the config still has {name}: remove it there too, or the next run begins it anew")
@@ -82,7 +82,7 @@ def _found(store: Store, name: str) -> tuple[bool, bool]:
     return record is not None, record is not None and _lives(record, store.now())
 
 
-def _lives(record: Record, now: float) -> bool:
+def _lives(record: StoredConnection, now: float) -> bool:
     token = record.token
     if token is None or record.status in {"revoked", "reauthorization_required"}:
         return False

@@ -20,7 +20,7 @@ from tap_tiktok_auth.cli.common import (
     open_session,
     tell,
 )
-from tap_tiktok_auth.connections import Connection
+from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login import given, pages, summary
 from tap_tiktok_auth.login.address import (
@@ -40,7 +40,7 @@ from tap_tiktok_auth.login.waiting import Pasted, wait_for_callback
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.login.attempt import Begun
     from tap_tiktok_auth.login.callback import Callback
     from tap_tiktok_auth.login.connected import Connected
@@ -132,14 +132,14 @@ def login(  # noqa: PLR0913  (one parameter for each option)
     the address is shown then, and the login ends with --complete.
     """  # noqa: D301  (click's mark for text that keeps its lines)
     _refuse_mixed(name, answer, with_token=with_token, others=bool(api or scopes or port))
-    with open_session(config_paths) as broker:
+    with open_session(config_paths) as manager:
         if answer is not None:
-            _complete(broker, answer, expect)
+            _complete(manager, answer, expect)
         elif with_token:
-            _take_tokens(broker, name or name_to_log_in(broker), api, expect)
+            _take_tokens(manager, name or name_to_log_in(manager), api, expect)
         else:
-            name = name or name_to_log_in(broker)
-            _log_in(broker, name, api, scopes, port, expect, no_browser=no_browser)
+            name = name or name_to_log_in(manager)
+            _log_in(manager, name, api, scopes, port, expect, no_browser=no_browser)
 
 
 def _refuse_mixed(name: str | None, answer: str | None, *, with_token: bool, others: bool) -> None:
@@ -149,7 +149,7 @@ def _refuse_mixed(name: str | None, answer: str | None, *, with_token: bool, oth
         )
 
 
-def _complete(broker: Broker, answer: str, expect: str | None) -> None:
+def _complete(manager: TokenManager, answer: str, expect: str | None) -> None:
     """Finish a login that was begun by another process."""
     try:
         callback = read_address(login_asks.address() if answer == _ASK else answer)
@@ -157,11 +157,14 @@ def _complete(broker: Broker, answer: str, expect: str | None) -> None:
         raise ConfigurationError(
             str(problem).rstrip("."), next_step="Then run again: tiktok-auth login --complete"
         ) from None
-    _show(_connect(broker, take(broker, callback), expect))
+    _show(_connect(manager, take(manager, callback), expect))
 
 
 def _connect(
-    broker: Broker, connection: Connection, expect: str | None, listener: Listener | None = None
+    manager: TokenManager,
+    connection: Connection,
+    expect: str | None,
+    listener: Listener | None = None,
 ) -> Connected:
     """Keep the connection, once the person agrees where someone else authorised than before."""
 
@@ -170,15 +173,15 @@ def _connect(
             return False
         if listener is not None:
             listener.conclude(pages.asked(connection.name))
-        return terminal.confirm(question, broker.stop)
+        return terminal.confirm(question, manager.stop)
 
-    return connect(broker, connection, expect=expect, confirm=confirm)
+    return connect(manager, connection, expect=expect, confirm=confirm)
 
 
-def _take_tokens(broker: Broker, name: str, api: str | None, expect: str | None) -> None:
+def _take_tokens(manager: TokenManager, name: str, api: str | None, expect: str | None) -> None:
     """Start a connection from tokens that the person holds."""
-    plan = plan_login(broker, name, api, ())
-    plan = login_asks.complete(plan, app_id=_told_app_id(broker, plan), needs_address=False)
+    plan = plan_login(manager, name, api, ())
+    plan = login_asks.complete(plan, app_id=_told_app_id(manager, plan), needs_address=False)
     seed = given.seed_of(plan.api, login_asks.tokens())
     if expect is not None and seed.access_token is None:
         raise ConfigurationError(
@@ -193,18 +196,18 @@ def _take_tokens(broker: Broker, name: str, api: str | None, expect: str | None)
         redirect_uri=plan.redirect_uri,
         advertiser_ids=plan.advertiser_ids,
     )
-    _show(_connect(broker, connection, expect))
+    _show(_connect(manager, connection, expect))
 
 
-def _told_app_id(broker: Broker, plan: Plan) -> str | None:
+def _told_app_id(manager: TokenManager, plan: Plan) -> str | None:
     """Return the app id of the settings, whose secret may be left for the person to type."""
-    defaults = broker.config.defaults
+    defaults = manager.config.defaults
     lends = is_login_kit(defaults.api) == is_login_kit(plan.api)
     return defaults.app_id if lends else None
 
 
 def _log_in(
-    broker: Broker,
+    manager: TokenManager,
     name: str,
     api: str | None,
     scopes: tuple[str, ...],
@@ -214,17 +217,17 @@ def _log_in(
     no_browser: bool,
 ) -> None:
     """Send the person to the consent page, wait for the callback, exchange the code."""
-    plan = plan_login(broker, name, api, scopes)
+    plan = plan_login(manager, name, api, scopes)
     plan = login_asks.complete(
         plan,
-        app_id=_told_app_id(broker, plan),
+        app_id=_told_app_id(manager, plan),
         needs_address=not APIS[plan.api].loopback_redirect,
     )
-    address = choose_address(broker.api(Connection(name, plan.api)), plan.redirect_uri, port)
+    address = choose_address(manager.api(Connection(name, plan.api)), plan.redirect_uri, port)
     advice = None if APIS[plan.api].loopback_redirect else check_account_holder_address(address.uri)
     if advice:
         tell(advice)
-    begun = begin(broker, plan, address)
+    begun = begin(manager, plan, address)
     if not plan.scopes and is_account_holder(plan.api):
         terminal.say(
             f"Asking for {', '.join(begun.scopes)} alone. For more use --scope; for all that the "
@@ -257,11 +260,11 @@ def _log_in(
                 next_step="Run: tiktok-auth login {connection}",
             ).of(name)
         callback, by_listener = came
-        _finish(broker, begun, callback, listener if by_listener else None, expect)
+        _finish(manager, begun, callback, listener if by_listener else None, expect)
 
 
 def _finish(
-    broker: Broker,
+    manager: TokenManager,
     begun: Begun,
     callback: Callback,
     listener: Listener | None,
@@ -269,7 +272,7 @@ def _finish(
 ) -> None:
     """Exchange the code, and let the browser's page tell how that went."""
     try:
-        done = _connect(broker, take(broker, callback), expect, listener)
+        done = _connect(manager, take(manager, callback), expect, listener)
     except TikTokAuthError as error:
         if listener is not None:
             denied = callback.error == "access_denied"

@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import setting_values, settings
 from tap_tiktok_auth.cli import terminal
-from tap_tiktok_auth.configuration import check_app
+from tap_tiktok_auth.config import settings, values
+from tap_tiktok_auth.config.parsing import check_app
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.given import LIMIT, check_tokens, read_tokens
 from tap_tiktok_auth.login.plan import is_login_kit
@@ -73,7 +73,7 @@ def _piped() -> str:
 
 def _ask(label: str, setting: str, *, hidden: bool = False) -> str:
     value = terminal.ask(label, hidden=hidden)
-    setting_values.validate({setting: value}, settings.PER_CONNECTION)
+    values.validate({setting: value}, settings.PER_CONNECTION)
     return value
 
 

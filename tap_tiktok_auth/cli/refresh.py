@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tap_tiktok_auth import command
-from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.cli import condition
 from tap_tiktok_auth.cli.common import (
     EXIT_ERROR,
@@ -27,13 +26,14 @@ from tap_tiktok_auth.cli.common import (
 )
 from tap_tiktok_auth.cli.progress import progress
 from tap_tiktok_auth.cli.times import duration
+from tap_tiktok_auth.credentials.checks import check_all
 from tap_tiktok_auth.metadata import rfc3339, status_of
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.checks import Report
-    from tap_tiktok_auth.connections import Connection
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.config.models import Connection
+    from tap_tiktok_auth.credentials.checks import CheckResult
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import StoredConnection
 
 #: What became of a connection, and how the summary says it.
 _OUTCOMES = {
@@ -52,7 +52,7 @@ _OUTCOMES = {
 class Result:
     """What became of a connection: a key of `_OUTCOMES`, and how the connection is now."""
 
-    report: Report
+    report: CheckResult
     outcome: str
 
 
@@ -96,8 +96,8 @@ def refresh(
     config = load(config_paths)
     if due_within is not None:
         config = replace(config, refresh_margin=int(due_within))
-    with open_existing(config, *names, begins=True) as broker:
-        results = _refresh(broker, names, force=force)
+    with open_existing(config, *names, begins=True) as manager:
+        results = _refresh(manager, names, force=force)
     for note in condition.told(note for r in results for note in condition.notes(r.report)):
         tell(note)
     if as_json:
@@ -107,22 +107,22 @@ def refresh(
     sys.exit(_exit_code(results))
 
 
-def _refresh(broker: Broker, names: tuple[str, ...], *, force: bool) -> list[Result]:
+def _refresh(manager: TokenManager, names: tuple[str, ...], *, force: bool) -> list[Result]:
     # Workers that are started together share the work also if one of them takes longer to start.
-    started = broker.store.now() - (time.monotonic() - (command.begun or time.monotonic()))
-    reports = condition.look_at_all(broker, names)
+    started = manager.store.now() - (time.monotonic() - (command.begun or time.monotonic()))
+    reports = condition.look_at_all(manager, names)
     if not names:
         reports = [report for report in reports if not condition.is_revoked(report)]
     due = [report.connection for report in reports if _is_due(report, force=force)]
     # Workers that begin at the same time should not all begin with the same connection.
     secrets.SystemRandom().shuffle(due)
     with progress("Refreshing", len(due)) as done:
-        checked = check_all(broker, due, verify=False, force=force, since=started, done=done)
+        checked = check_all(manager, due, verify=False, force=force, since=started, done=done)
     now_known = {report.connection.name: report for report in checked}
     return [_result(now_known.get(before.connection.name), before) for before in reports]
 
 
-def _is_due(report: Report, *, force: bool) -> bool:
+def _is_due(report: CheckResult, *, force: bool) -> bool:
     """Whether there is something to do, or to tell, beyond using the stored token."""
     if force or condition.is_revoked(report):
         return not condition.is_revoked(report)
@@ -131,7 +131,7 @@ def _is_due(report: Report, *, force: bool) -> bool:
     return report.held is None or report.held.warning is not None or unsettled
 
 
-def _result(after: Report | None, before: Report) -> Result:
+def _result(after: CheckResult | None, before: CheckResult) -> Result:
     if after is None:
         return Result(before, "revoked" if condition.is_revoked(before) else "not_due")
     if after.held is not None and after.held.renewal is not None:
@@ -144,7 +144,7 @@ def _result(after: Report | None, before: Report) -> Result:
     return Result(after, "done_elsewhere" if moved else "not_due")
 
 
-def _generation(record: Record | None) -> int:
+def _generation(record: StoredConnection | None) -> int:
     return record.generation if record else 0
 
 

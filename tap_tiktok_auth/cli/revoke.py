@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap_tiktok_auth import revocation
 from tap_tiktok_auth.cli.common import (
     config_option,
     confirm,
@@ -20,11 +19,12 @@ from tap_tiktok_auth.cli.common import (
     tell,
     yes_option,
 )
+from tap_tiktok_auth.credentials import revocation
 from tap_tiktok_auth.errors import AuthorizationRequired
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.connections import Connection
+    from tap_tiktok_auth.config.models import Connection
+    from tap_tiktok_auth.credentials.manager import TokenManager
 
 
 @click.command()
@@ -46,10 +46,10 @@ def revoke(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     """  # noqa: D301  (click's mark for text that keeps its lines)
     if yes and name is None:
         raise click.UsageError("With --yes, name the connection.")
-    with open_existing(load(config_paths), name) as broker:
-        connection = only_or_default(broker) if name is None else broker.connection(name)
+    with open_existing(load(config_paths), name) as manager:
+        connection = only_or_default(manager) if name is None else manager.connection(name)
         name = connection.name
-        record = broker.store.read(name)
+        record = manager.store.read(name)
         if record is None or record.token is None:
             done = record is not None and record.status == "revoked"
             click.echo(f"{name}: {'revoked already' if done else 'it has no token to revoke'}")
@@ -59,12 +59,12 @@ def revoke(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
             " and only a person can give it again."
         )
         confirm(question, yes=yes)
-        _revoke(broker, connection)
+        _revoke(manager, connection)
     click.echo(f"{name}: revoked at TikTok")
     tell(f"To remove it here too: tiktok-auth forget {name}")
 
 
-def _revoke(broker: Broker, connection: Connection) -> None:
+def _revoke(manager: TokenManager, connection: Connection) -> None:
     """Revoke with a token that works: TikTok takes no notice of one that has expired.
 
     The seed of the config is left aside, so that no new chain begins just to be revoked.
@@ -72,5 +72,5 @@ def _revoke(broker: Broker, connection: Connection) -> None:
     stored = replace(connection, seed=None)
     # Where the consent has ended already, what TikTok says about the old token is the last word.
     with suppress(AuthorizationRequired):
-        stored = broker.obtain(stored).connection
-    revocation.revoke(broker, stored)
+        stored = manager.get_token(stored).connection
+    revocation.revoke(manager, stored)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from tap_tiktok_auth.checks import check_all
 from tap_tiktok_auth.cli import condition, tables
 from tap_tiktok_auth.cli.common import (
     config_option,
@@ -23,12 +22,13 @@ from tap_tiktok_auth.cli.common import (
 )
 from tap_tiktok_auth.cli.progress import progress
 from tap_tiktok_auth.cli.times import duration
+from tap_tiktok_auth.credentials.checks import check_all
 from tap_tiktok_auth.metadata import token_metadata
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.checks import Report
     from tap_tiktok_auth.cli.tables import Cell
+    from tap_tiktok_auth.credentials.checks import CheckResult
+    from tap_tiktok_auth.credentials.manager import TokenManager
 
 T = TypeVar("T")
 
@@ -92,15 +92,15 @@ def status(
     config = load(config_paths)
     if expiring is not None:
         config = replace(config, consent_warning_days=math.ceil(expiring / condition.DAY))
-    with open_existing(config, *names, begins=asks) as broker:
-        reports = condition.look_at_all(broker, names)
+    with open_existing(config, *names, begins=asks) as manager:
+        reports = condition.look_at_all(manager, names)
         if asks:
-            reports = _checked(broker, reports)
+            reports = _checked(manager, reports)
         shown = [*reports]
         if problems or expiring is not None:
             shown = [r for r in reports if _is_wanted(r, expiring, problems=problems)]
         if as_json:
-            print_json([token_metadata(report, broker) for report in shown])
+            print_json([token_metadata(report, manager) for report in shown])
         else:
             shown.sort(key=condition.urgency)
             _show(shown, reports, config.consent_warning_days, thorough=problems)
@@ -108,22 +108,24 @@ def status(
     sys.exit(condition.exit_code_of(shown, soon=soon))
 
 
-def _is_wanted(report: Report, expiring: float | None, *, problems: bool) -> bool:
+def _is_wanted(report: CheckResult, expiring: float | None, *, problems: bool) -> bool:
     ends = expiring is not None and condition.ends_within(report, expiring)
     return ends or (problems and condition.urgency(report)[0] < condition.WELL)
 
 
-def _checked(broker: Broker, reports: list[Report]) -> list[Report]:
+def _checked(manager: TokenManager, reports: list[CheckResult]) -> list[CheckResult]:
     """Ask TikTok about all connections but those that a person ended."""
     wanted = [report.connection for report in reports if not condition.is_revoked(report)]
     with progress("Asking TikTok", len(wanted)) as done:
         checked = {
-            report.connection.name: report for report in check_all(broker, wanted, done=done)
+            report.connection.name: report for report in check_all(manager, wanted, done=done)
         }
     return [checked.get(report.connection.name, report) for report in reports]
 
 
-def _show(shown: list[Report], reports: list[Report], warning_days: int, *, thorough: bool) -> None:
+def _show(
+    shown: list[CheckResult], reports: list[CheckResult], warning_days: int, *, thorough: bool
+) -> None:
     lines = [condition.line(report, warning_days) for report in shown]
     if not tables.on_terminal():
         tables.print_plain(_PLAIN_HEADINGS, [line.plain() for line in lines])

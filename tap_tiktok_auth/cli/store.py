@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 import click
 
 from tap_tiktok_auth.cli.common import EXIT_ERROR, config_option, load, one_line_errors, tell
+from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.settings import ENV_PREFIX
 from tap_tiktok_auth.store import is_postgres, keys, open_store
 from tap_tiktok_auth.store.crypto import Cipher
 

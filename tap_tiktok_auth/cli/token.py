@@ -45,9 +45,9 @@ def token(
     """  # noqa: D301  (click's mark for text that keeps its lines)
     from tap_tiktok_auth.metadata import rfc3339  # noqa: PLC0415
 
-    with open_existing(load(config_paths), name, begins=True) as broker:
-        connection = only_or_default(broker) if name is None else broker.connection(name)
-        held = broker.obtain(connection, min_lifetime=min_lifetime)
+    with open_existing(load(config_paths), name, begins=True) as manager:
+        connection = only_or_default(manager) if name is None else manager.connection(name)
+        held = manager.get_token(connection, min_lifetime=min_lifetime)
     if held.warning is not None:
         tell(str(held.warning.of(connection.name)))
     if not as_json:

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_tiktok_auth import config_files, setting_values, settings
-from tap_tiktok_auth.configuration import is_loopback
-from tap_tiktok_auth.destinations import STRANGER, strangers
+from tap_tiktok_auth.config import files, settings
+from tap_tiktok_auth.config import values as setting_values
+from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.address import check_account_holder_address
 from tap_tiktok_auth.login.plan import is_account_holder
+from tap_tiktok_auth.network import STRANGER, strangers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tap_tiktok_auth.connections import Config, Connection
+    from tap_tiktok_auth.config.models import Config, Connection
 
 _CHECK = "config"
 #: Variables with our prefix that are no settings.
@@ -57,7 +58,7 @@ def check_files(paths: Iterable[str], environ: Mapping[str, str]) -> Iterator[Fi
         if path == "ENV":
             continue
         try:
-            values, mode = config_files.read(path), Path(path).stat().st_mode
+            values, mode = files.read(path), Path(path).stat().st_mode
         except (ConfigurationError, OSError):
             continue  # told already
         if any(setting_values.secrets_of(values)) and mode & 0o077:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import lifecycle
 from tap_tiktok_auth.cli import condition
+from tap_tiktok_auth.credentials import lifecycle
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.metadata import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.checks import Report
+    from tap_tiktok_auth.credentials.checks import CheckResult
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.tokens import Token
     from tap_tiktok_auth.doctor.findings import Level
-    from tap_tiktok_auth.tokens import Token
 
 _CHECK = "connection"
 
 
-def check_connections(broker: Broker, reports: list[Report]) -> Iterator[Finding]:
+def check_connections(manager: TokenManager, reports: list[CheckResult]) -> Iterator[Finding]:
     """Look at each connection; one that cannot be read does not hide the others."""
     for report in reports:
-        yield from _check_seed(broker, report)
+        yield from _check_seed(manager, report)
         yield _check(report)
 
 
-def _check(report: Report) -> Finding:
+def _check(report: CheckResult) -> Finding:
     status, record = status_of(report), report.record
     if report.error is not None and not condition.is_revoked(report):
         return from_error(_CHECK, report.error, status=status)
@@ -45,17 +45,17 @@ def _check(report: Report) -> Finding:
     return Finding(_CHECK, "ok", f"{record.api}, {lasts}", connection=record.name, status=status)
 
 
-def _info(report: Report, message: str) -> Finding:
+def _info(report: CheckResult, message: str) -> Finding:
     name = report.connection.name
     return Finding(_CHECK, "info", message, connection=name, status=status_of(report))
 
 
-def _check_seed(broker: Broker, report: Report) -> Iterator[Finding]:
+def _check_seed(manager: TokenManager, report: CheckResult) -> Iterator[Finding]:
     """Tell of a seed that was used up and stands in the config still: harmless, but confusing."""
     seed, record = report.connection.seed, report.record
     if seed is None or record is None or seed.kind not in {"auth_code", "refresh_token"}:
         return
-    digest = broker.store.digest(seed.material)
+    digest = manager.store.digest(seed.material)
     if digest == record.seed_hash or digest in record.spent_seeds:
         yield _info(report, f"the {seed.kind} of the config was used, and does nothing any more")
 

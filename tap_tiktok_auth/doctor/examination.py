@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.cli.condition import look_at_all, urgency
+from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.doctor import config as settings_check
 from tap_tiktok_auth.doctor import connections, installation, network, storage
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
-from tap_tiktok_auth.session import new_broker
 from tap_tiktok_auth.store import missing_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.config.models import Config
     from tap_tiktok_auth.store import Store
 
 
@@ -53,13 +53,13 @@ def _check_stored(config: Config, store: Store, found: list[Finding]) -> set[str
     try:
         if missing_file(config.token_store) is None:
             found += storage.check_store(store)
-        broker = new_broker(config, store)
-        reports = sorted(look_at_all(broker), key=urgency)
+        manager = new_manager(config, store)
+        reports = sorted(look_at_all(manager), key=urgency)
     except ConfigurationError as error:
         found.append(from_error("connection", error, "info"))
         return set()
     except TikTokAuthError as error:
         found.append(from_error("store", error))
         return set()
-    found += connections.check_connections(broker, reports)
+    found += connections.check_connections(manager, reports)
     return {report.connection.api for report in reports}

@@ -11,8 +11,8 @@ from tap_tiktok_auth.next_steps import completed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tap_tiktok_auth.credentials.models import Status
     from tap_tiktok_auth.errors import TikTokAuthError
-    from tap_tiktok_auth.records import Status
 
 Level = Literal["ok", "info", "warning", "problem"]
 

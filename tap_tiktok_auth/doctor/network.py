@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tap_tiktok_auth.apis.messages import Request
-from tap_tiktok_auth.client import Client
 from tap_tiktok_auth.doctor.findings import Finding
 from tap_tiktok_auth.doctor.storage import CLOCK_TOLERANCE
 from tap_tiktok_auth.errors import TryAgainLater
+from tap_tiktok_auth.http.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.config.models import Config
 
 #: Seconds to wait for a host at most.
 _PATIENCE = 10.0

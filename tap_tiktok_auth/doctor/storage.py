@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.config.models import Config
     from tap_tiktok_auth.store import Store
 
 _CHECK = "store"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from tap_tiktok_auth.configuration import is_loopback
+from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:

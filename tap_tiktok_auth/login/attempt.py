@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.apis import api_for
-from tap_tiktok_auth.connections import App, Connection, Seed
-from tap_tiktok_auth.destinations import origin_of
+from tap_tiktok_auth.config.models import App, Connection, Seed
+from tap_tiktok_auth.credentials.models import PendingLogin
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login.callback import denial, is_our_state
-from tap_tiktok_auth.records import PendingLogin
+from tap_tiktok_auth.network import origin_of
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.login.address import CallbackAddress
     from tap_tiktok_auth.login.callback import Callback
     from tap_tiktok_auth.login.plan import Plan
@@ -57,7 +57,7 @@ def challenge_of(verifier: str) -> str:
     return hashlib.sha256(verifier.encode()).hexdigest()
 
 
-def begin(broker: Broker, plan: Plan, address: CallbackAddress) -> Begun:
+def begin(manager: TokenManager, plan: Plan, address: CallbackAddress) -> Begun:
     """Begin a login: keep its state and secrets in the store, and return where to send a person.
 
     Raises:
@@ -66,7 +66,7 @@ def begin(broker: Broker, plan: Plan, address: CallbackAddress) -> Begun:
     """
     if plan.app is None:
         raise ConfigurationError("the app's credentials are missing")
-    api = api_for(plan.api, broker.config)
+    api = api_for(plan.api, manager.config)
     state = secrets.token_urlsafe(32)
     verifier = new_verifier() if api.pkce and address.is_loopback else None
     url = api.authorize_url(
@@ -76,7 +76,7 @@ def begin(broker: Broker, plan: Plan, address: CallbackAddress) -> Begun:
         scopes=plan.scopes,
         challenge=challenge_of(verifier) if verifier else None,
     )
-    broker.store.begin_login(
+    manager.store.begin_login(
         state,
         PendingLogin(
             connection=plan.name,
@@ -85,14 +85,14 @@ def begin(broker: Broker, plan: Plan, address: CallbackAddress) -> Begun:
             app_secret=plan.app.secret,
             redirect_uri=address.uri,
             code_verifier=verifier,
-            begun_at=broker.store.now(),
+            begun_at=manager.store.now(),
             origin=origin_of(api.data_host),
         ),
     )
     return Begun(plan.name, url, state, address, plan.scopes or api.default_scopes)
 
 
-def take(broker: Broker, callback: Callback) -> Connection:
+def take(manager: TokenManager, callback: Callback) -> Connection:
     """Return the connection that a callback's code starts; its login is over, well or not.
 
     Raises:
@@ -101,7 +101,7 @@ def take(broker: Broker, callback: Callback) -> Connection:
     """
     if callback.error and not callback.state:
         raise denial(callback)
-    login = broker.store.take_login(callback.state or "", LIFETIME, broker.refuse_elsewhere)
+    login = manager.store.take_login(callback.state or "", LIFETIME, manager.refuse_elsewhere)
     if login is None and not is_our_state(callback.state):
         raise AuthorizationRequired(
             "no login waits for that address: a link that is not ours led to it, such as the app's "
@@ -115,9 +115,9 @@ def take(broker: Broker, callback: Callback) -> Connection:
             "finished already, or was begun with another token store",
             next_step="Begin again with: tiktok-auth login NAME",
         )
-    configured = broker.config.connection(login.connection)
+    configured = manager.config.connection(login.connection)
     try:
-        code = callback.code_named(api_for(login.api, broker.config).code_parameter)
+        code = callback.code_named(api_for(login.api, manager.config).code_parameter)
     except TikTokAuthError as error:
         raise error.of(login.connection) from None
     return Connection(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import checks
+from tap_tiktok_auth.credentials import checks
 from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_tiktok_auth.apis.base import Account, Identity
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.checks import Report
-    from tap_tiktok_auth.connections import Connection
-    from tap_tiktok_auth.records import Record, SeenAdvertiser
+    from tap_tiktok_auth.config.models import Connection
+    from tap_tiktok_auth.credentials.checks import CheckResult
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection
+    from tap_tiktok_auth.credentials.tokens import TokenResponse
     from tap_tiktok_auth.store import Store
-    from tap_tiktok_auth.tokens import Grant
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Standing:
         advertisers: The ad accounts that it has.
     """
 
-    record: Record | None
-    advertisers: tuple[SeenAdvertiser, ...] = ()
+    record: StoredConnection | None
+    advertisers: tuple[AdvertiserAccess, ...] = ()
 
     def differs_from(self, came: Party) -> str | None:
         """Say by what one can tell that another person or company has authorised since.
@@ -102,13 +102,13 @@ class Connected:
     name: str
     before: Standing
     after: Standing
-    report: Report
+    report: CheckResult
     account: Account | None
     now: float
 
 
 def connect(
-    broker: Broker,
+    manager: TokenManager,
     connection: Connection,
     *,
     expect: str | None = None,
@@ -120,7 +120,7 @@ def connect(
     more: what TikTok does not tell is left out.
 
     Args:
-        broker: The broker.
+        manager: The manager.
         connection: The connection, with the seed.
         expect: The account or ad account that must have authorised.
         confirm: Asks the person, before anything is stored, whether somebody else than before may
@@ -130,10 +130,10 @@ def connect(
         TikTokAuthError: TikTok refuses the seed, someone else authorised, or the store fails.
     """
     name = connection.name
-    before = standing(broker.store, name)
+    before = standing(manager.store, name)
     told: dict[str, Identity] = {}
 
-    def approve(grant: Grant) -> None:
+    def approve(grant: TokenResponse) -> None:
         """Look at who authorised."""
         seed = connection.seed
         # A refresh token that was used up to find that out would be lost.
@@ -142,7 +142,7 @@ def connect(
         )
         if expect is None and (before.record is None or used_up):
             return
-        came = _who(broker, connection, grant, told)
+        came = _who(manager, connection, grant, told)
         if expect is not None:
             if expect not in came.ids:
                 raise _not_kept(f"{came} authorised, and not the one that --expect names")
@@ -154,16 +154,16 @@ def connect(
         ):
             raise _not_kept(f"someone else {did}authorised than before: {other}")
 
-    remember = broker.config.connection(name)
-    broker.start(connection, remember=remember, approve=approve, told=told.__setitem__)
-    report = checks.check(broker, broker.connection(name), told=told)
+    remember = manager.config.connection(name)
+    manager.start(connection, remember=remember, approve=approve, told=told.__setitem__)
+    report = checks.check(manager, manager.connection(name), told=told)
     return Connected(
         name,
         before,
-        standing(broker.store, name),
+        standing(manager.store, name),
         report,
-        _account(broker, report),
-        broker.store.now(),
+        _account(manager, report),
+        manager.store.now(),
     )
 
 
@@ -181,14 +181,16 @@ def standing(store: Store, name: str) -> Standing:
     return Standing(store.read(name), tuple(granted))
 
 
-def _who(broker: Broker, connection: Connection, grant: Grant, told: dict[str, Identity]) -> Party:
+def _who(
+    manager: TokenManager, connection: Connection, grant: TokenResponse, told: dict[str, Identity]
+) -> Party:
     """Return who authorised, as far as TikTok tells; what it has to be asked is put into *told*."""
     subjects, advertisers, silence = {grant.subject_id}, set(grant.advertiser_ids), None
     if grant.subject_id is None:
-        api, token = broker.api(connection), grant.access_token
+        api, token = manager.api(connection), grant.access_token
         try:
             if token not in told:
-                told[token] = broker.client.fetch(api.verify(connection, token), api.read_identity)
+                told[token] = manager.client.fetch(api.verify(connection, token), api.read_identity)
             subjects = {told[token].subject_id, *told[token].account_ids}
             advertisers |= {advertiser_id for advertiser_id, _ in told[token].advertisers or ()}
         except TikTokAuthError as error:
@@ -203,10 +205,10 @@ def _who(broker: Broker, connection: Connection, grant: Grant, told: dict[str, I
     )
 
 
-def _account(broker: Broker, report: Report) -> Account | None:
+def _account(manager: TokenManager, report: CheckResult) -> Account | None:
     from tap_tiktok_auth.extraction import tiktok_account  # noqa: PLC0415  (imports all apis)
 
     try:
-        return tiktok_account(broker, report)
+        return tiktok_account(manager, report)
     except TikTokAuthError:
         return None

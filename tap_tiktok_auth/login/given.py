@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tap_tiktok_auth import setting_values, settings
-from tap_tiktok_auth.connections import Seed
+from tap_tiktok_auth.config import settings, values
+from tap_tiktok_auth.config.models import Seed
 from tap_tiktok_auth.errors import ConfigurationError
 
 #: The largest input that is read, in characters.
@@ -44,7 +44,7 @@ def check_tokens(found: dict[str, Any]) -> dict[str, str]:
     tokens = {name: found[name] for name in _NAMES if found.get(name) not in (None, "")}
     if not tokens:
         raise ConfigurationError("the input has no token", next_step=_FORMS)
-    setting_values.validate(tokens, settings.PER_CONNECTION)
+    values.validate(tokens, settings.PER_CONNECTION)
     if any(" " in token for token in tokens.values()):
         raise ConfigurationError("a token has a space in it", next_step=_FORMS)
     return tokens

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from tap_tiktok_auth.configuration import check_name
-from tap_tiktok_auth.connections import App
+from tap_tiktok_auth.config.models import App
+from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.callback import PAGE_PATHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.connections import Connection
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.config.models import Connection
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import StoredConnection
 
 _SCOPE_ID = re.compile(r"\d{1,20}")
 _SCOPE_NAME = re.compile(r"[a-z][A-Za-z0-9._]{0,99}")
@@ -48,14 +48,14 @@ class Plan:
         return replace(self, app=App(app_id, secret))
 
 
-def plan_login(broker: Broker, name: str, api: str | None, given: Iterable[str]) -> Plan:
+def plan_login(manager: TokenManager, name: str, api: str | None, given: Iterable[str]) -> Plan:
     """Gather what is known of a login.
 
     The app comes from the settings, the connection's own before the top level's, else from the
     connection as it is stored. Scopes that nobody names are those that the connection has.
 
     Args:
-        broker: For its config and store.
+        manager: For its config and store.
         name: The connection.
         api: The token system that the person wants.
         given: The scopes that the person wants, or the app's link from TikTok's portal.
@@ -65,8 +65,8 @@ def plan_login(broker: Broker, name: str, api: str | None, given: Iterable[str])
     """
     check_name(name)
     scopes, link = read_scopes(given)
-    defaults, configured = broker.config.defaults, broker.config.connection(name)
-    record = broker.store.read(name)
+    defaults, configured = manager.config.defaults, manager.config.connection(name)
+    record = manager.store.read(name)
     if record is not None and record.token is None:
         record = None
     _refuse_contradictions(name, api, configured, record)
@@ -77,7 +77,7 @@ def plan_login(broker: Broker, name: str, api: str | None, given: Iterable[str])
     app = (configured.app if configured else None) or (defaults.app() if lends else None)
     if app is None and record is not None and record.app_secret is not None:
         # One that is for another host is not sent to this one: the person gives it again.
-        app = None if broker.roster.elsewhere(record) else App(record.app_id, record.app_secret)
+        app = None if manager.registry.elsewhere(record) else App(record.app_id, record.app_secret)
     redirect_uri = (
         (configured.redirect_uri if configured else None)
         or (defaults.redirect_uri if lends else None)
@@ -156,14 +156,14 @@ def read_scopes(given: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
     return tuple(dict.fromkeys(scopes)), link
 
 
-def _told_api(configured: Connection | None, record: Record | None) -> str | None:
+def _told_api(configured: Connection | None, record: StoredConnection | None) -> str | None:
     if configured is not None:
         return configured.api
     return record.api if record else None
 
 
 def _refuse_contradictions(
-    name: str, api: str | None, configured: Connection | None, record: Record | None
+    name: str, api: str | None, configured: Connection | None, record: StoredConnection | None
 ) -> None:
     told = _told_api(configured, record)
     if api is not None and told is not None and api != told:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.apis.marketing import SCOPE_NAMES
-from tap_tiktok_auth.lifecycle import as_date, as_time
+from tap_tiktok_auth.credentials.lifecycle import as_date, as_time
 from tap_tiktok_auth.login.connected import Party
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_tiktok_auth.credentials.models import AdvertiserAccess
+    from tap_tiktok_auth.credentials.tokens import Token
     from tap_tiktok_auth.login.connected import Connected
-    from tap_tiktok_auth.records import SeenAdvertiser
-    from tap_tiktok_auth.tokens import Token
 
 #: How many ad accounts are named before the rest is only counted.
 _MOST_NAMED = 5
@@ -78,7 +78,7 @@ def is_someone_else(done: Connected) -> str | None:
     return done.before.differs_from(Party(new.api, new.app_id, subjects, advertisers))
 
 
-def _advertisers(granted: Sequence[SeenAdvertiser]) -> str:
+def _advertisers(granted: Sequence[AdvertiserAccess]) -> str:
     named = [f"{a.name} ({a.advertiser_id})" if a.name else a.advertiser_id for a in granted]
     more = len(named) - _MOST_NAMED
     rest = [f"and {more} more"] if more > 0 else []

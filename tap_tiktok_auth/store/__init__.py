@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.store import files, keys
-from tap_tiktok_auth.store.contract import Claim, Sighting, Snapshot, Store
+from tap_tiktok_auth.store.contract import AdvertiserListing, Claim, Snapshot, Store
 from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tap_tiktok_auth.store.sql import SqlStore
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.store.database import Database
 
 __all__ = [
+    "AdvertiserListing",
     "Claim",
-    "Sighting",
     "Snapshot",
     "Store",
     "empty_store",

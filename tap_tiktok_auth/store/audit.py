@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.records import StoredEvent
+from tap_tiktok_auth.credentials.models import StoredEvent
 from tap_tiktok_auth.store import meta, rows
 from tap_tiktok_auth.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tap_tiktok_auth.records import Event
+    from tap_tiktok_auth.credentials.models import Event
     from tap_tiktok_auth.store.database import Cursor, Database
 
 _SELECT = f"SELECT {', '.join(rows.EVENT_COLUMNS)} FROM events"  # noqa: S608  (own constants)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tap_tiktok_auth.errors import StoreDamaged
-    from tap_tiktok_auth.records import (
+    from tap_tiktok_auth.credentials.models import (
+        AdvertiserAccess,
         AdvertiserSource,
         Event,
         PendingLogin,
-        Record,
-        SeenAdvertiser,
+        StoredConnection,
         StoredEvent,
     )
+    from tap_tiktok_auth.errors import StoreDamaged
     from tap_tiktok_auth.store.crypto import Cipher
 
 
@@ -33,12 +33,12 @@ class Claim:
     """
 
     outcome: Literal["held", "declined", "busy"]
-    record: Record | None
+    record: StoredConnection | None
     holder: str | None = None
 
 
 @dataclass(frozen=True)
-class Sighting:
+class AdvertiserListing:
     """Ad accounts that were seen granted at one moment.
 
     Attributes:
@@ -82,13 +82,13 @@ class Store(ABC):
     # Connections and their tokens
 
     @abstractmethod
-    def read(self, name: str) -> Record | None:
+    def read(self, name: str) -> StoredConnection | None:
         """Return the connection *name*, or None."""
 
     @abstractmethod
     def records(
         self, damaged: Callable[[str, str, StoreDamaged], None] | None = None
-    ) -> list[Record]:
+    ) -> list[StoredConnection]:
         """Return all connections, sorted by name.
 
         Args:
@@ -105,7 +105,7 @@ class Store(ABC):
         name: str,
         holder: str,
         ttl: float,
-        prepare: Callable[[Record | None], Record | None],
+        prepare: Callable[[StoredConnection | None], StoredConnection | None],
         *,
         dead: str | None = None,
     ) -> Claim:
@@ -131,12 +131,12 @@ class Store(ABC):
     @abstractmethod
     def commit(
         self,
-        record: Record,
+        record: StoredConnection,
         holder: str | None,
         *,
-        before: Record | None = None,
+        before: StoredConnection | None = None,
         events: Iterable[Event] = (),
-        sighting: Sighting | None = None,
+        sighting: AdvertiserListing | None = None,
         patience: float | None = None,
     ) -> bool:
         """Store a record whole and give the lease back.
@@ -161,11 +161,11 @@ class Store(ABC):
     @abstractmethod
     def amend(
         self,
-        record: Record,
+        record: StoredConnection,
         columns: tuple[str, ...],
         *,
         events: Iterable[Event] = (),
-        sighting: Sighting | None = None,
+        sighting: AdvertiserListing | None = None,
     ) -> bool:
         """Store only some columns of a record, without any lease, if its generation is current.
 
@@ -194,7 +194,7 @@ class Store(ABC):
     # What is seen beside tokens
 
     @abstractmethod
-    def advertisers(self, name: str) -> Iterator[SeenAdvertiser]:
+    def advertisers(self, name: str) -> Iterator[AdvertiserAccess]:
         """Return the ad accounts that a connection has or had, sorted by id."""
 
     @abstractmethod
@@ -294,6 +294,6 @@ class Snapshot:
     """
 
     hash_key: bytes
-    records: tuple[Record, ...]
-    advertisers: dict[str, tuple[SeenAdvertiser, ...]]
+    records: tuple[StoredConnection, ...]
+    advertisers: dict[str, tuple[AdvertiserAccess, ...]]
     events: tuple[StoredEvent, ...]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
-from tap_tiktok_auth.forks import held_off
+from tap_tiktok_auth.process import held_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from tap_tiktok_auth.errors import StoreError
 from tap_tiktok_auth.store import rows
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.records import PendingLogin
+    from tap_tiktok_auth.credentials.models import PendingLogin
     from tap_tiktok_auth.store.crypto import Cipher
     from tap_tiktok_auth.store.database import Cursor
     from tap_tiktok_auth.store.keyring import Keyring

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from tap_tiktok_auth.errors import StoreUnavailable
-from tap_tiktok_auth.forks import Forkable
+from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.store import postgres_address, postgres_errors, schema
 from tap_tiktok_auth.store.database import Database
 from tap_tiktok_auth.store.postgres_schema import FORMER, LOOK, MOVE, SCHEMA, TABLES, WRITERS

@@ -9,7 +9,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
-from tap_tiktok_auth.configuration import is_loopback
+from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from tap_tiktok_auth.credentials.models import Event, TokenRequestMark
 from tap_tiktok_auth.errors import (
     StoreDamaged,
     StoreError,
@@ -27,15 +28,14 @@ from tap_tiktok_auth.errors import (
     StoreUnavailable,
     TikTokAuthError,
 )
-from tap_tiktok_auth.forks import held_off
-from tap_tiktok_auth.records import Attempt, Event
+from tap_tiktok_auth.process import held_off
 from tap_tiktok_auth.store import files, rows, sqlite_path
-from tap_tiktok_auth.store.contract import Sighting
+from tap_tiktok_auth.store.contract import AdvertiserListing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tap_tiktok_auth.store.contract import Store
 
 log = logging.getLogger(__name__)
@@ -84,12 +84,12 @@ class Answer:
         sighting: Ad accounts that the answer named.
     """
 
-    record: Record
-    before: Record | None
+    record: StoredConnection
+    before: StoredConnection | None
     holder: str | None = None
     follows: str | None = None
     events: tuple[Event, ...] = ()
-    sighting: Sighting | None = None
+    sighting: AdvertiserListing | None = None
 
     def commit(self, store: Store, *, patience: float | None = None) -> bool:
         """Commit it; return whether the store has it now."""
@@ -178,7 +178,7 @@ def _unlock(handle: int) -> None:
 
 
 def take_in(
-    store: Store, end: Callable[[Record], None] | None = None, *, name: str | None = None
+    store: Store, end: Callable[[StoredConnection], None] | None = None, *, name: str | None = None
 ) -> int:
     """Store what is left in files, and delete the files.
 
@@ -224,7 +224,9 @@ def _delete(file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _settle(store: Store, file: Path, answer: Answer, end: Callable[[Record], None] | None) -> bool:
+def _settle(
+    store: Store, file: Path, answer: Answer, end: Callable[[StoredConnection], None] | None
+) -> bool:
     """Take a file in, delete it or leave it; return whether it was taken in."""
     record, current = answer.record, store.read(answer.record.name)
     if record.token is not None and current is not None and current.status == "revoked":
@@ -242,7 +244,7 @@ def _settle(store: Store, file: Path, answer: Answer, end: Callable[[Record], No
     return fitting is not None
 
 
-def _fitting(store: Store, answer: Answer, current: Record | None) -> Answer | None:
+def _fitting(store: Store, answer: Answer, current: StoredConnection | None) -> Answer | None:
     """Return an answer as it fits what is stored; None if nobody needs it any more.
 
     Raises:
@@ -339,12 +341,12 @@ def _read(store: Store, file: Path, *, even_locked: bool) -> Answer:
         before=replace(
             record,
             generation=before["generation"],
-            attempt=Attempt(*mark) if mark else None,
+            attempt=TokenRequestMark(*mark) if mark else None,
         ),
         holder=payload.get("holder"),
         follows=payload.get("follows"),
         events=tuple(Event(*event) for event in payload.get("events", ())),
-        sighting=Sighting(
+        sighting=AdvertiserListing(
             tuple((one, name) for one, name in sighting["advertisers"]),
             sighting["source"],
             complete=sighting["complete"],

@@ -6,22 +6,22 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from tap_tiktok_auth.connections import is_name
-from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
-from tap_tiktok_auth.records import (
+from tap_tiktok_auth.config.models import is_name
+from tap_tiktok_auth.config.settings import API_NAMES
+from tap_tiktok_auth.credentials.models import (
+    AdvertiserAccess,
     AdvertiserSource,
-    Attempt,
     Event,
-    Failure,
+    LastError,
     PendingLogin,
-    Record,
-    SeenAdvertiser,
     Status,
+    StoredConnection,
     StoredEvent,
+    TokenRequestMark,
 )
-from tap_tiktok_auth.settings import API_NAMES
+from tap_tiktok_auth.credentials.tokens import ObtainedBy, Token
+from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
 from tap_tiktok_auth.store.crypto import DAMAGED, MEND
-from tap_tiktok_auth.tokens import ObtainedBy, Token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -125,7 +125,10 @@ ADVERTISER_COLUMNS = (
 
 
 def from_record(
-    record: Record, cipher: Cipher, key: str, fingerprint: Callable[[str | None], str | None]
+    record: StoredConnection,
+    cipher: Cipher,
+    key: str,
+    fingerprint: Callable[[str | None], str | None],
 ) -> dict[str, Any]:
     """Return a record as column values, its secrets sealed and bound to it."""
     clear = in_clear(record, fingerprint)
@@ -133,7 +136,9 @@ def from_record(
     return {name: clear.get(name, "") for name in COLUMNS} | {"payload": sealed}
 
 
-def in_clear(record: Record, fingerprint: Callable[[str | None], str | None]) -> dict[str, Any]:
+def in_clear(
+    record: StoredConnection, fingerprint: Callable[[str | None], str | None]
+) -> dict[str, Any]:
     """Return a record as column values, without its secrets."""
     token, attempt, failure = record.token, record.attempt, record.failure
     columns = {
@@ -170,8 +175,8 @@ def in_clear(record: Record, fingerprint: Callable[[str | None], str | None]) ->
 
 def changes(
     row: tuple[Any, ...],
-    before: Record,
-    after: Record,
+    before: StoredConnection,
+    after: StoredConnection,
     cipher: Cipher,
     key: str,
     fingerprint: Callable[[str | None], str | None],
@@ -187,7 +192,7 @@ def changes(
 
 def unsealed_changes(
     row: tuple[Any, ...],
-    record: Record,
+    record: StoredConnection,
     attributes: Iterable[str],
     fingerprint: Callable[[str | None], str | None],
 ) -> dict[str, Any] | None:
@@ -199,7 +204,9 @@ def unsealed_changes(
     return None if changed.keys() & {*_DECIDING} else changed
 
 
-def is_current(row: tuple[Any, ...] | None, before: Record | None, after: Record) -> bool:
+def is_current(
+    row: tuple[Any, ...] | None, before: StoredConnection | None, after: StoredConnection
+) -> bool:
     """Whether a row is still what *after* was made from."""
     column = dict(zip(COLUMNS, row, strict=True)) if row else {}
     read = before.generation if before else after.generation - 1
@@ -212,7 +219,7 @@ def is_current(row: tuple[Any, ...] | None, before: Record | None, after: Record
     return stored == ((mark.key, mark.at, mark.outcome) if mark else (None, None, None))
 
 
-def _payload(record: Record, clear: dict[str, Any]) -> dict[str, Any]:
+def _payload(record: StoredConnection, clear: dict[str, Any]) -> dict[str, Any]:
     token = record.token
     return {
         "access_token": token.access_token if token else None,
@@ -235,7 +242,7 @@ def _digest(column: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(alike).encode()).hexdigest()
 
 
-def to_record(row: tuple[Any, ...], cipher: Cipher) -> Record:
+def to_record(row: tuple[Any, ...], cipher: Cipher) -> StoredConnection:
     """Return a row as a record, its secrets opened.
 
     Raises:
@@ -350,7 +357,7 @@ def _shown(text: str | None, limit: int = 200) -> str | None:
     return None if text is None else label(text, limit)
 
 
-def _record(column: dict[str, Any], secrets: dict[str, Any]) -> Record:
+def _record(column: dict[str, Any], secrets: dict[str, Any]) -> StoredConnection:
     if secrets.get("decided_by", digest := _digest(column)) != digest:
         raise StoreDamaged("what the token store has of it was changed", next_step=MEND)
     token = None
@@ -366,20 +373,20 @@ def _record(column: dict[str, Any], secrets: dict[str, Any]) -> Record:
         )
     attempt = None
     if column["attempt_key"] is not None:
-        attempt = Attempt(
+        attempt = TokenRequestMark(
             column["attempt_key"],
             _given(column["attempt_at"]),
             _given(column["attempt_outcome"]),
         )
     failure = None
     if column["last_error_message"] is not None:
-        failure = Failure(
+        failure = LastError(
             label(column["last_error_message"], 500),
             _given(column["last_error_at"]),
             _shown(column["last_error_code"], 60),
         )
     scopes = column["scopes"]
-    return Record(
+    return StoredConnection(
         name=column["name"],
         api=column["api"],
         app_id=column["app_id"],
@@ -471,7 +478,7 @@ def from_event(stored: StoredEvent) -> tuple[Any, ...]:
     return tuple(map(storable, (event_id, occurred_at, *origin, *event)))
 
 
-def to_advertiser(row: tuple[Any, ...]) -> SeenAdvertiser:
+def to_advertiser(row: tuple[Any, ...]) -> AdvertiserAccess:
     """Return a row of advertisers as an ad account.
 
     Raises:
@@ -485,12 +492,12 @@ def to_advertiser(row: tuple[Any, ...]) -> SeenAdvertiser:
         or not all(map(_is_moment, moments))
     ):
         raise ValueError("not an ad account")
-    return SeenAdvertiser(
+    return AdvertiserAccess(
         advertiser_id, _shown(name, 500), source, first_seen_at, last_seen_at, lost_at
     )
 
 
-def from_advertiser(seen: SeenAdvertiser) -> tuple[Any, ...]:
+def from_advertiser(seen: AdvertiserAccess) -> tuple[Any, ...]:
     """Return an ad account as a row."""
     return tuple(map(storable, seen))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.records import Event, SeenAdvertiser
+from tap_tiktok_auth.credentials.models import AdvertiserAccess, Event
 from tap_tiktok_auth.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tap_tiktok_auth.records import EventName
-    from tap_tiktok_auth.store.contract import Sighting
+    from tap_tiktok_auth.credentials.models import EventName
+    from tap_tiktok_auth.store.contract import AdvertiserListing
     from tap_tiktok_auth.store.database import Cursor, Database
 
 _SELECT = (
@@ -28,7 +28,9 @@ _UPSERT = (
 _PAGE = 5_000
 
 
-def record(cursor: Cursor, connection: str, sighting: Sighting, now: float) -> Iterator[Event]:
+def record(
+    cursor: Cursor, connection: str, sighting: AdvertiserListing, now: float
+) -> Iterator[Event]:
     """Store the ad accounts that were seen, and return what changed as events.
 
     The connection's row is locked, so that two sightings of one connection do not mix.
@@ -49,13 +51,13 @@ def record(cursor: Cursor, connection: str, sighting: Sighting, now: float) -> I
             yield Event(what, connection, advertiser_id=one.advertiser_id)
 
 
-def every(cursor: Cursor, connection: str) -> list[SeenAdvertiser]:
+def every(cursor: Cursor, connection: str) -> list[AdvertiserAccess]:
     """Return the ad accounts of a connection, sorted by id."""
     cursor.execute(f"{_SELECT} ORDER BY advertiser_id", (connection,))
     return list(rows.readable(cursor.fetchall(), rows.to_advertiser))
 
 
-def pages(database: Database, connection: str) -> Iterator[SeenAdvertiser]:
+def pages(database: Database, connection: str) -> Iterator[AdvertiserAccess]:
     """Return the ad accounts of a connection, sorted by id, holding a page at a time."""
     statement = f"{_SELECT} AND advertiser_id > ? ORDER BY advertiser_id LIMIT {_PAGE}"
     last = ""
@@ -69,7 +71,7 @@ def pages(database: Database, connection: str) -> Iterator[SeenAdvertiser]:
         last = page[-1][0]
 
 
-def put(cursor: Cursor, connection: str, advertisers: Iterable[SeenAdvertiser]) -> None:
+def put(cursor: Cursor, connection: str, advertisers: Iterable[AdvertiserAccess]) -> None:
     """Store ad accounts as they are."""
     values = [(connection, *rows.from_advertiser(one)) for one in advertisers]
     if values:
@@ -77,14 +79,14 @@ def put(cursor: Cursor, connection: str, advertisers: Iterable[SeenAdvertiser]) 
 
 
 def _changed(
-    known: dict[str, SeenAdvertiser], sighting: Sighting, now: float
-) -> Iterator[SeenAdvertiser]:
+    known: dict[str, AdvertiserAccess], sighting: AdvertiserListing, now: float
+) -> Iterator[AdvertiserAccess]:
     """Return the ad accounts whose rows change by more than being seen again."""
     present = {rows.storable(one): name for one, name in sighting.advertisers}
     for advertiser_id, name in present.items():
         before = known.get(advertiser_id)
         if before is None:
-            yield SeenAdvertiser(advertiser_id, name, sighting.source, now, now)
+            yield AdvertiserAccess(advertiser_id, name, sighting.source, now, now)
             continue
         seen = before._replace(name=name or before.name, source=sighting.source, lost_at=None)
         if seen != before or not sighting.complete:

@@ -14,8 +14,14 @@ from tap_tiktok_auth.store.keyring import Keyring
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tap_tiktok_auth.records import Event, PendingLogin, Record, SeenAdvertiser, StoredEvent
-    from tap_tiktok_auth.store.contract import Sighting
+    from tap_tiktok_auth.credentials.models import (
+        AdvertiserAccess,
+        Event,
+        PendingLogin,
+        StoredConnection,
+        StoredEvent,
+    )
+    from tap_tiktok_auth.store.contract import AdvertiserListing
     from tap_tiktok_auth.store.crypto import Cipher
     from tap_tiktok_auth.store.database import Cursor, Database
 
@@ -52,14 +58,14 @@ class SqlStore(Store):
 
     # Connections
 
-    def read(self, name: str) -> Record | None:
+    def read(self, name: str) -> StoredConnection | None:
         with self._database.reading() as cursor:
             row, _, _ = connections.select(cursor, name)
         return None if row is None else self._opened(row)
 
     def records(
         self, damaged: Callable[[str, str, StoreDamaged], None] | None = None
-    ) -> list[Record]:
+    ) -> list[StoredConnection]:
         with self._database.reading() as cursor:
             found = connections.every(cursor)
         return self._readable(found, damaged)
@@ -69,7 +75,7 @@ class SqlStore(Store):
         name: str,
         holder: str,
         ttl: float,
-        prepare: Callable[[Record | None], Record | None],
+        prepare: Callable[[StoredConnection | None], StoredConnection | None],
         *,
         dead: str | None = None,
     ) -> Claim:
@@ -114,12 +120,12 @@ class SqlStore(Store):
 
     def commit(
         self,
-        record: Record,
+        record: StoredConnection,
         holder: str | None,
         *,
-        before: Record | None = None,
+        before: StoredConnection | None = None,
         events: Iterable[Event] = (),
-        sighting: Sighting | None = None,
+        sighting: AdvertiserListing | None = None,
         patience: float | None = None,
     ) -> bool:
         with self._database.writing(patience=patience) as cursor:
@@ -138,11 +144,11 @@ class SqlStore(Store):
 
     def amend(
         self,
-        record: Record,
+        record: StoredConnection,
         columns: tuple[str, ...],
         *,
         events: Iterable[Event] = (),
-        sighting: Sighting | None = None,
+        sighting: AdvertiserListing | None = None,
     ) -> bool:
         with self._database.writing() as cursor:
             key, _ = self._lock(cursor, record.name)
@@ -171,7 +177,7 @@ class SqlStore(Store):
 
     # What is seen beside tokens
 
-    def advertisers(self, name: str) -> Iterator[SeenAdvertiser]:
+    def advertisers(self, name: str) -> Iterator[AdvertiserAccess]:
         return sightings.pages(self._database, name)
 
     def events(
@@ -293,7 +299,7 @@ class SqlStore(Store):
         found: list[tuple[Any, ...]],
         damaged: Callable[[str, str, StoreDamaged], None] | None,
         cursor: Cursor | None = None,
-    ) -> list[Record]:
+    ) -> list[StoredConnection]:
         records = []
         for row in found:
             try:
@@ -305,7 +311,7 @@ class SqlStore(Store):
                 damaged(rows.name_shown(name), rows.label(api), error)
         return records
 
-    def _opened(self, row: tuple[Any, ...], cursor: Cursor | None = None) -> Record:
+    def _opened(self, row: tuple[Any, ...], cursor: Cursor | None = None) -> StoredConnection:
         """Return a row as a record; *cursor* is that of the transaction, if one is open.
 
         Raises:
@@ -323,15 +329,15 @@ class SqlStore(Store):
             raise rows.as_damage(error, row[0]) from None
 
     def _changes(
-        self, row: tuple[Any, ...], before: Record, after: Record, key: str
+        self, row: tuple[Any, ...], before: StoredConnection, after: StoredConnection, key: str
     ) -> dict[str, Any]:
         return rows.changes(row, before, after, self.cipher, key, self.fingerprint)
 
-    def _sealed(self, record: Record, key: str) -> dict[str, Any]:
+    def _sealed(self, record: StoredConnection, key: str) -> dict[str, Any]:
         return rows.from_record(record, self.cipher, key, self.fingerprint)
 
     def _note(
-        self, cursor: Cursor, name: str, events: Iterable[Event], sighting: Sighting | None
+        self, cursor: Cursor, name: str, events: Iterable[Event], sighting: AdvertiserListing | None
     ) -> None:
         now = self.now()
         seen = sightings.record(cursor, name, sighting, now) if sighting else ()

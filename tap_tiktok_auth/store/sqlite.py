@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
-from tap_tiktok_auth.forks import Forkable
+from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.store import files, schema
 from tap_tiktok_auth.store.database import Database
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.messages import Request, Response
-from tap_tiktok_auth.connections import App, Connection, Hosts
+from tap_tiktok_auth.config.models import App, Connection, Hosts
 
 SAMPLES = Path(__file__).parent / "samples"
 HOSTS = Hosts("https://business.example", "https://kit.example", "https://www.example")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_tiktok_auth.config.settings import API_NAMES
+from tap_tiktok_auth.credentials.tokens import TokenResponse, token_from_grant
 from tap_tiktok_auth.errors import NoAnswer, TikTokAuthError
-from tap_tiktok_auth.settings import API_NAMES
-from tap_tiktok_auth.tokens import Grant, token_from_grant
 from tests.apis.replies import SECRETS, reader_of, reply, requests_of
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_a_grant_can_be_believed(name: str, fields: dict[str, Any], token: str) 
         assert_fit_to_show(error, request)
         assert isinstance(error, NoAnswer)  # it may have been carried out
         return
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, TokenResponse)
     assert grant.access_token == token != ""
     assert grant.refresh_token != ""
     for life in (grant.expires_in, grant.refresh_expires_in):

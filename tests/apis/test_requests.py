@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_tiktok_auth.settings import API_NAMES
+from tap_tiktok_auth.config.settings import API_NAMES
 from tests.apis.replies import ACCESS, APP, CODE, REFRESH, SECRET, SECRETS, api, requests_of
 
 B = "https://business.example/open_api/v1.3"

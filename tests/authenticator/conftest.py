@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth import TikTokAuthenticator, configuration
-from tap_tiktok_auth.session import new_broker
+from tap_tiktok_auth import TikTokAuthenticator
+from tap_tiktok_auth.config import parsing
+from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.store import open_store
 
 from .loopback import Loopback
@@ -16,7 +17,7 @@ from .loopback import Loopback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.broker import Broker
+    from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.simulator import Simulator
 
     Make = Callable[..., TikTokAuthenticator]
@@ -27,11 +28,11 @@ class Opener:
 
     def __init__(self, settings: dict[str, Any], tiktok: Simulator) -> None:
         self.reads = 0
-        self._config = configuration.parse(settings)
+        self._config = parsing.parse(settings)
         self._tiktok = tiktok
 
     @contextmanager
-    def __call__(self) -> Iterator[Broker]:
+    def __call__(self) -> Iterator[TokenManager]:
         """Open one."""
         config = self._config
         store = open_store(config.token_store, config.token_store_key, clock=self._tiktok.now)
@@ -42,11 +43,11 @@ class Opener:
             return read(name)
 
         store.read = counted  # type: ignore[method-assign]
-        broker = new_broker(config, store)
+        manager = new_manager(config, store)
         try:
-            yield broker
+            yield manager
         finally:
-            broker.close()
+            manager.close()
             store.close()
 
 

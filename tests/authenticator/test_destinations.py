@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tap_tiktok_auth import TikTokAuthenticator, destinations
+from tap_tiktok_auth import TikTokAuthenticator, network
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError
 
 from .loopback import Answer, Loopback, Received, envelope
@@ -32,7 +32,7 @@ HOME = "https://business-api.tiktok.com"
 )
 def test_home(url: str) -> None:
     """The same scheme, host and port in any spelling is the token's host."""
-    assert destinations.is_home(url, HOME)
+    assert network.is_home(url, HOME)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_home(url: str) -> None:
 )
 def test_not_home(url: str | None) -> None:
     """Another scheme, host or port, or an address that could be read in two ways, is not."""
-    assert not destinations.is_home(url, HOME)
+    assert not network.is_home(url, HOME)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_not_home(url: str | None) -> None:
 )
 def test_redirect_that_stays(location: str, stays: bool) -> None:
     """Only an address of the host itself and a path from its root keep the token."""
-    assert destinations.stays_home(location, HOME) is stays
+    assert network.stays_home(location, HOME) is stays
 
 
 def test_unusable_data_host_is_no_home() -> None:
     """Two addresses that cannot be read are not the same place."""
-    assert not destinations.is_home("nonsense", "nonsense")
+    assert not network.is_home("nonsense", "nonsense")
 
 
 def test_foreign_host_is_refused(auth: TikTokAuthenticator, foreign: Loopback) -> None:

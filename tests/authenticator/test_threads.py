@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth import TikTokAuthenticator
-from tap_tiktok_auth.settings import ENV_PREFIX
+from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tests.cli.world import DAY, World
 
 from .conftest import Opener

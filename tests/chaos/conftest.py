@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.records import Record
+from tap_tiktok_auth.credentials.models import StoredConnection
+from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.crypto import new_key
-from tap_tiktok_auth.tokens import Token
 from tests.chaos.worker import Place, at_home
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Chain:
             issued_at=now - 86_400,
             expires_at=now + left,
         )
-        record = Record(
+        record = StoredConnection(
             name=self.name,
             api="accounts",
             app_id=app.app_id,
@@ -140,7 +140,7 @@ class Chain:
         self.consents += 1
 
     @property
-    def record(self) -> Record:
+    def record(self) -> StoredConnection:
         """What is stored now."""
         record = self.store.read(self.name)
         assert record is not None

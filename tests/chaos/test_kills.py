@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.errors import GrantRejected, TikTokAuthError
-from tap_tiktok_auth.session import new_broker
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import open_store
 from tests.chaos.conftest import Chain
@@ -91,13 +91,13 @@ class Lane:
 
     def _try_to_go_on(self) -> TikTokAuthError | None:
         """Refresh in this process; return why it is not possible."""
-        broker = new_broker(self.place.config(), self.chain.store)
+        manager = new_manager(self.place.config(), self.chain.store)
         try:
-            held = broker.obtain(broker.connection(self.chain.name), force=True)
+            held = manager.get_token(manager.connection(self.chain.name), force=True)
         except TikTokAuthError as error:
             return error
         finally:
-            broker.close()
+            manager.close()
         return held.warning
 
 

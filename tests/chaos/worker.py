@@ -10,17 +10,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import tap_tiktok_auth.credentials.single_flight
+
 # Everything that is imported late is imported here once, before the forks.
-import tap_tiktok_auth.client
+import tap_tiktok_auth.http.client
 import tap_tiktok_auth.redaction
-import tap_tiktok_auth.single_flight
 import tap_tiktok_auth.store.postgres
 import tap_tiktok_auth.store.recovery
 import tap_tiktok_auth.store.sqlite  # noqa: F401
-from tap_tiktok_auth import configuration
 from tap_tiktok_auth.apis import api_for
+from tap_tiktok_auth.config import parsing
+from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import StoreError
-from tap_tiktok_auth.session import session
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.config.models import Config
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Place:
 
     def config(self) -> Config:
         """Return a config whose connections are all in the store."""
-        config = configuration.parse(
+        config = parsing.parse(
             {
                 "token_store": self.store,
                 "token_store_key": self.key,
@@ -102,10 +103,10 @@ def open_once(store: str, key: str, barrier: Barrier, answer: Pipe) -> None:
 
 def ask_once(place: Place, barrier: Barrier, answer: Pipe) -> None:
     """Ask for a token at the same moment as all others; answer with generation and token."""
-    with session(place.config()) as broker:
-        connection = broker.connection("acme")
+    with session(place.config()) as manager:
+        connection = manager.connection("acme")
         barrier.wait()
-        held = broker.obtain(connection)
+        held = manager.get_token(connection)
     answer.send((held.record.generation, held.token.access_token))
 
 
@@ -116,12 +117,12 @@ def ask_on_and_on(
     machine.move_in()
     seen: dict[int, str] = {}
     clashes: list[Any] = []
-    with session(place.config()) as broker:
-        connection = broker.connection("acme")
+    with session(place.config()) as manager:
+        connection = manager.connection("acme")
         barrier.wait()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            held = broker.obtain(connection)
+            held = manager.get_token(connection)
             token = seen.setdefault(held.record.generation, held.token.access_token)
             if token != held.token.access_token or held.warning is not None:
                 clashes.append((held.record.generation, str(held.warning)))
@@ -139,22 +140,22 @@ def refresh_until_killed(place: Place, name: str, ready: Pipe) -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, leave)
-    with session(place.config()) as broker:
-        connection = broker.connection(name)
+    with session(place.config()) as manager:
+        connection = manager.connection(name)
         ready.send("ready")
         while not told:
-            broker.obtain(connection, force=True)
+            manager.get_token(connection, force=True)
 
 
 def refresh_through_outages(place: Place, over: Event, answer: Pipe) -> None:
     """Refresh a connection until it is over, whatever the store does; answer with failures."""
     failures: list[str] = []
-    with session(place.config()) as broker:
-        connection = broker.connection("acme")
+    with session(place.config()) as manager:
+        connection = manager.connection("acme")
         answer.send("ready")
         while not over.is_set():
             try:
-                broker.obtain(connection, force=True)
+                manager.get_token(connection, force=True)
             except StoreError as error:
                 failures.append(str(error))
                 time.sleep(0.05)

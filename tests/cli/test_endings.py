@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.broker import Broker
 from tap_tiktok_auth.cli import condition
+from tap_tiktok_auth.credentials.manager import TokenManager
 
 from .world import COMMAND
 
@@ -95,7 +95,7 @@ def test_ctrl_c_is_quiet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Broker, "outlook", interrupt)
+    monkeypatch.setattr(TokenManager, "outlook", interrupt)
     world.keep("acme")
 
     result = world.run("status")
@@ -183,7 +183,7 @@ command.{entry}()
         ("tap", ["tap-tiktok-auth", "--config", "ENV"], "requests"),
         ("tiktok_auth", ["tiktok-auth", "status"], "click"),
         ("tiktok_auth", ["tiktok-auth", "status"], "tap_tiktok_auth.cli.condition"),
-        ("tiktok_auth", ["tiktok-auth", "token", "acme"], "tap_tiktok_auth.session"),
+        ("tiktok_auth", ["tiktok-auth", "token", "acme"], "tap_tiktok_auth.credentials.session"),
         ("tiktok_auth", ["tiktok-auth", "token", "acme"], "sqlite3"),
     ],
 )

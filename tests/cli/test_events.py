@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.records import Event, StoredEvent
+from tap_tiktok_auth.credentials.models import Event, StoredEvent
 from tap_tiktok_auth.store.contract import Snapshot
 
 from .world import DAY

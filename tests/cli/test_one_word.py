@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from tap_tiktok_auth.records import Status
+from tap_tiktok_auth.credentials.models import Status
 from tests.standin.runs import TAP
 
 from .terminal import run

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth import configuration, setting_values
-from tap_tiktok_auth.session import session
-from tap_tiktok_auth.settings import ENV_PREFIX
+from tap_tiktok_auth.config import parsing, values
+from tap_tiktok_auth.config.settings import ENV_PREFIX
+from tap_tiktok_auth.credentials.session import session
 from tests.authenticator.loopback import Loopback
 
 from .world import DAY
@@ -198,11 +198,11 @@ def test_a_namesake_s_work_is_not_its_own(world: World) -> None:
 
         host.answers["/open_api/v1.3/tt_user/oauth2/refresh_token/"] = slowly
         at_host = {f"{ENV_PREFIX}BUSINESS_API_URL": host.url}
-        settings = setting_values.from_environment({**world.environment, **at_host})
+        settings = values.from_environment({**world.environment, **at_host})
 
         def refresh_theirs() -> None:
-            with session(configuration.parse(settings)) as broker:
-                broker.obtain(broker.connection("theirs"))
+            with session(parsing.parse(settings)) as manager:
+                manager.get_token(manager.connection("theirs"))
 
         namesake = threading.Thread(target=refresh_theirs)
         namesake.start()

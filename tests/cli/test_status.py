@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.records import Failure
+from tap_tiktok_auth.credentials.models import LastError
 
 from .world import DAY
 
@@ -108,7 +108,7 @@ def test_exit_code_says_who_is_needed(
     world: World, age: float, changes: dict[str, Any], exit_code: int, shown: str
 ) -> None:
     """Three if a person must act, one if there is no token for another reason, else zero."""
-    failure = Failure("TikTok did not answer", time.time(), "50000")
+    failure = LastError("TikTok did not answer", time.time(), "50000")
     world.keep("acme", age=age, **{"failure": failure, **changes})
 
     result = world.run("status")

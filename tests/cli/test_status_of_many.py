@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.records import Failure
+from tap_tiktok_auth.credentials.models import LastError
 from tap_tiktok_auth.store.sql import SqlStore
 
 from .terminal import run
 from .world import DAY
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
 
     from .world import World
 
@@ -26,12 +26,12 @@ def names(output: str) -> list[str]:
     return [line.split()[0] for line in output.splitlines()[1:]]
 
 
-def numbered(record: Record, count: int, prefix: str = "c") -> list[Record]:
+def numbered(record: StoredConnection, count: int, prefix: str = "c") -> list[StoredConnection]:
     """Return connections like this one."""
     return [replace(record, name=f"{prefix}{number:04}") for number in range(count)]
 
 
-def ending(record: Record, days: float, **changes: Any) -> Record:
+def ending(record: StoredConnection, days: float, **changes: Any) -> StoredConnection:
     """Return a connection like this one whose consent ends in so many days."""
     assert record.token is not None
     token = replace(record.token, consent_deadline=time.time() + days * DAY)
@@ -41,7 +41,7 @@ def ending(record: Record, days: float, **changes: Any) -> Record:
 @pytest.fixture
 def agency(world: World) -> World:
     """A store with connections in all conditions, the well ones first by name."""
-    failure = Failure("TikTok did not answer", time.time(), "50000")
+    failure = LastError("TikTok did not answer", time.time(), "50000")
     world.keep("a-well", "marketing")
     world.keep("b-gone", status="revoked", token=None)
     world.keep("c-late", age=60)

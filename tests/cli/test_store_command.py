@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.records import Attempt
+from tap_tiktok_auth.credentials.models import TokenRequestMark
 from tap_tiktok_auth.store import keys, open_store
 from tap_tiktok_auth.store.crypto import new_key
 from tests.postgres_server import PASSWORD
@@ -190,7 +190,7 @@ def test_target_is_needed(world: World) -> None:
 
 def test_request_under_way_is_told(world: World) -> None:
     """A connection that was being refreshed during the copy is named: its token may be dead."""
-    world.keep("acme", attempt=Attempt("ab" * 32, 1.0, "sent"))
+    world.keep("acme", attempt=TokenRequestMark("ab" * 32, 1.0, "sent"))
 
     result = world.run("store", "copy", f"sqlite:///{world.folder / 'new' / 'tokens.db'}")
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
-from tap_tiktok_auth.records import Record
-from tap_tiktok_auth.settings import ENV_PREFIX
+from tap_tiktok_auth.config.settings import ENV_PREFIX
+from tap_tiktok_auth.credentials.models import StoredConnection
+from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.store import open_store
 from tap_tiktok_auth.store.crypto import new_key
-from tap_tiktok_auth.tokens import Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,12 +94,14 @@ class World:
         finally:
             store.close()
 
-    def record(self, name: str) -> Record | None:
+    def record(self, name: str) -> StoredConnection | None:
         """Return what the store has of a connection."""
         with self.store() as store:
             return store.read(name)
 
-    def keep(self, name: str, api: str = "accounts", *, age: float = 0.0, **changes: Any) -> Record:
+    def keep(
+        self, name: str, api: str = "accounts", *, age: float = 0.0, **changes: Any
+    ) -> StoredConnection:
         """Put a connection into the store, as if a person had logged in *age* seconds ago."""
         app = self.tiktok.app(api)
         tokens = self.tiktok.grant(api, age=age)
@@ -114,7 +116,7 @@ class World:
             consent_deadline=deadline,
             long_term=tokens.expires_in is None,
         )
-        record = Record(
+        record = StoredConnection(
             name=name,
             api=api,
             app_id=app.app_id,
@@ -131,7 +133,7 @@ class World:
             assert store.commit(record, None)
         return record
 
-    def keep_many(self, *records: Record) -> None:
+    def keep_many(self, *records: StoredConnection) -> None:
         """Put records into the store."""
         with self.store() as store:
             for record in records:

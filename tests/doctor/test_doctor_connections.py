@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tap_tiktok_auth.records import Attempt
+from tap_tiktok_auth.credentials.models import TokenRequestMark
 from tap_tiktok_auth.store import open_store
 from tests.doctor.patient import DAY, PREFIX, Patient
 from tests.login.people import run
@@ -124,7 +124,7 @@ def test_a_request_that_was_cut_short_is_told(patient: Patient) -> None:
     """Of a connection whose last request has no result yet, it is not said that all is well."""
     patient.become("accounts")
     patient.run()
-    _change(patient, attempt=Attempt("key", time.time(), "sent"))
+    _change(patient, attempt=TokenRequestMark("key", time.time(), "sent"))
 
     _, finding = patient.told("is under way, or was cut short")
 

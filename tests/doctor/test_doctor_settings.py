@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.configuration import parse
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.config.values import from_environment
 from tap_tiktok_auth.doctor.config import check_config
-from tap_tiktok_auth.setting_values import from_environment
 from tests.login.people import run
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.apis.messages import Request
-from tap_tiktok_auth.client import Client
+from tap_tiktok_auth.http.client import Client
 from tests.foreign.conftest import API, HOST
 
 if TYPE_CHECKING:

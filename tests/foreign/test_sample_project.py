@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth import settings
+from tap_tiktok_auth.config import settings
 
 from .environments import ROOT, meltano
 

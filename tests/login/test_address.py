@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_tiktok_auth.apis import APIS
-from tap_tiktok_auth.connections import Hosts
+from tap_tiktok_auth.config.models import Hosts
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.address import (
     DEFAULT_PORT,

@@ -7,31 +7,33 @@ from dataclasses import replace
 import pytest
 
 from tap_tiktok_auth.apis.base import Account
-from tap_tiktok_auth.checks import Report
-from tap_tiktok_auth.connections import Connection
+from tap_tiktok_auth.config.models import Connection
+from tap_tiktok_auth.credentials.checks import CheckResult
+from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection
+from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.errors import Unreachable
 from tap_tiktok_auth.login import summary
 from tap_tiktok_auth.login.connected import Connected, Standing
-from tap_tiktok_auth.records import Record, SeenAdvertiser
-from tap_tiktok_auth.tokens import Token
 
 NOW = 1_790_000_000.0
 
 
-def record(**more: object) -> Record:
+def record(**more: object) -> StoredConnection:
     """Return a stored connection."""
-    known = Record("acme", "marketing", "app", token=Token("secret-token", long_term=True))
+    known = StoredConnection(
+        "acme", "marketing", "app", token=Token("secret-token", long_term=True)
+    )
     return replace(known, **more)  # type: ignore[arg-type]
 
 
-def ads(*ids: str) -> tuple[SeenAdvertiser, ...]:
+def ads(*ids: str) -> tuple[AdvertiserAccess, ...]:
     """Return ad accounts."""
-    return tuple(SeenAdvertiser(i, f"Shop {i}", "advertiser_get", NOW, NOW) for i in ids)
+    return tuple(AdvertiserAccess(i, f"Shop {i}", "advertiser_get", NOW, NOW) for i in ids)
 
 
 def done(before: Standing, after: Standing, **more: object) -> Connected:
     """Return a login that went well."""
-    report = Report(Connection("acme", "marketing"), NOW, after.record)
+    report = CheckResult(Connection("acme", "marketing"), NOW, after.record)
     return Connected("acme", before, after, replace(report, **more), None, NOW)  # type: ignore[arg-type]
 
 

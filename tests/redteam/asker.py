@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import sys
 
-from tap_tiktok_auth import configuration
+from tap_tiktok_auth.config import parsing
+from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import TikTokAuthError
-from tap_tiktok_auth.session import session
 
 
 def main() -> None:
     """Print the generation of the token, or the class of the error and its line."""
-    config = configuration.parse(json.loads(sys.stdin.readline()))
-    with session(config) as broker:
+    config = parsing.parse(json.loads(sys.stdin.readline()))
+    with session(config) as manager:
         try:
-            held = broker.obtain(broker.connection(sys.argv[1]))
+            held = manager.get_token(manager.connection(sys.argv[1]))
         except TikTokAuthError as error:
             print(type(error).__name__, error)
         else:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth import configuration
-from tap_tiktok_auth.records import Record
-from tap_tiktok_auth.session import session
+from tap_tiktok_auth.config import parsing
+from tap_tiktok_auth.credentials.models import StoredConnection
+from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.crypto import new_key
-from tap_tiktok_auth.tokens import Token
 from tests.standin.fixtures import bench, standin, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tap_tiktok_auth.broker import Broker
-    from tap_tiktok_auth.connections import Config
+    from tap_tiktok_auth.config.models import Config
+    from tap_tiktok_auth.credentials.manager import TokenManager
 
 __all__ = ["bench", "standin", "target", "waits"]
 
@@ -65,13 +65,13 @@ class Target:
 
     def config(self, **more: Any) -> Config:
         """Return the checked form of `settings`."""
-        return configuration.parse(self.settings(**more))
+        return parsing.parse(self.settings(**more))
 
     @contextmanager
-    def broker(self, **more: Any) -> Iterator[Broker]:
-        """Open a broker over the store, as each process does."""
-        with session(self.config(**more)) as broker:
-            yield broker
+    def manager(self, **more: Any) -> Iterator[TokenManager]:
+        """Open a manager over the store, as each process does."""
+        with session(self.config(**more)) as manager:
+            yield manager
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -82,7 +82,7 @@ class Target:
         finally:
             store.close()
 
-    def consent(self, name: str = "acme", *, left: float = -1.0) -> Record:
+    def consent(self, name: str = "acme", *, left: float = -1.0) -> StoredConnection:
         """Put a login's tokens into the store; the access token has *left* seconds to live."""
         app, granted = self.tiktok.app("accounts"), self.tiktok.grant("accounts")
         with self.store() as store:
@@ -93,7 +93,7 @@ class Target:
                 issued_at=now - 86_400,
                 expires_at=now + left,
             )
-            record = Record(
+            record = StoredConnection(
                 name=name,
                 api="accounts",
                 app_id=app.app_id,
@@ -106,14 +106,14 @@ class Target:
             assert store.commit(record, None)
         return record
 
-    def record(self, name: str = "acme") -> Record:
+    def record(self, name: str = "acme") -> StoredConnection:
         """Return what the store has of a connection."""
         with self.store() as store:
             record = store.read(name)
         assert record is not None
         return record
 
-    def is_live(self, record: Record) -> bool:
+    def is_live(self, record: StoredConnection) -> bool:
         """Whether TikTok still takes both tokens of a record."""
         token = record.token
         assert token is not None

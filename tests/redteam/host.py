@@ -212,11 +212,11 @@ def use(given: Given) -> int:
     import requests  # noqa: PLC0415  (after the set-up)
 
     from tap_tiktok_auth import TikTokAuthenticator  # noqa: PLC0415
-    from tap_tiktok_auth.checks import check_all  # noqa: PLC0415
-    from tap_tiktok_auth.configuration import parse  # noqa: PLC0415
+    from tap_tiktok_auth.config.parsing import parse  # noqa: PLC0415
+    from tap_tiktok_auth.credentials.checks import check_all  # noqa: PLC0415
+    from tap_tiktok_auth.credentials.revocation import revoke  # noqa: PLC0415
+    from tap_tiktok_auth.credentials.session import session  # noqa: PLC0415
     from tap_tiktok_auth.errors import TikTokAuthError  # noqa: PLC0415
-    from tap_tiktok_auth.revocation import revoke  # noqa: PLC0415
-    from tap_tiktok_auth.session import session  # noqa: PLC0415
 
     done = 0
 
@@ -230,9 +230,9 @@ def use(given: Given) -> int:
         except requests.RequestException:
             pass  # of the program's own request
 
-    with session(parse(given.config)) as broker:
+    with session(parse(given.config)) as manager:
         for turn in (False, True):
-            for report in check_all(broker, broker.connections(), force=turn):
+            for report in check_all(manager, manager.connections(), force=turn):
                 trying(lambda error=report.error: _raise(error))  # type: ignore[misc]
             for late in later:
                 late()
@@ -240,9 +240,9 @@ def use(given: Given) -> int:
         with TikTokAuthenticator.from_config(given.config, name) as auth:
             for host in given.hosts:
                 trying(lambda url=host + path, a=auth: requests.get(url, auth=a, timeout=20))  # type: ignore[misc]
-    with session(parse(given.config)) as broker:
-        for connection in broker.connections() * 2:
-            trying(lambda c=connection: revoke(broker, c))  # type: ignore[misc]
+    with session(parse(given.config)) as manager:
+        for connection in manager.connections() * 2:
+            trying(lambda c=connection: revoke(manager, c))  # type: ignore[misc]
     return done
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.session import new_broker
+from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ def test_a_clock_that_was_wrong(target: Target, wrong: float) -> None:
     offset = [wrong]
     real = target.tiktok.now
     store = open_store(target.url, target.key, clock=lambda: real() + offset[0])
-    broker = new_broker(target.config(), store)
-    acme = broker.connection("acme")
-    wrongly = broker.obtain(acme, force=True)
+    manager = new_manager(target.config(), store)
+    acme = manager.connection("acme")
+    wrongly = manager.get_token(acme, force=True)
     offset[0] = 0.0
     target.tiktok.advance(DAY * 0.99)
-    rightly = [broker.obtain(acme).token for _ in range(3)]
+    rightly = [manager.get_token(acme).token for _ in range(3)]
     assert wrongly.token != rightly[0]
     assert len({token.access_token for token in rightly}) == 1
     assert target.tiktok.token_state(rightly[0].access_token) == "live"
     assert target.tiktok.count("refresh") == 2
-    broker.close()
+    manager.close()
     store.close()

@@ -81,5 +81,5 @@ def test_no_place_for_temporary_files(target: Target, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("tempfile.gettempdir", none)
     target.consent()
-    with target.broker() as broker:
-        assert broker.obtain(broker.connection("acme")).record.generation == 2
+    with target.manager() as manager:
+        assert manager.get_token(manager.connection("acme")).record.generation == 2

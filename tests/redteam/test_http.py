@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.client import Client
 from tap_tiktok_auth.errors import NoAnswer, Unreachable
+from tap_tiktok_auth.http.client import Client
 from tests.certificates import server_context
-from tests.client.calls import TOKEN, answer, at, body_of, request
-from tests.client.servers import RawServer, read_request, serving
+from tests.http.calls import TOKEN, answer, at, body_of, request
+from tests.http.servers import RawServer, read_request, serving
 from tests.store.forks import forked
 
 if TYPE_CHECKING:

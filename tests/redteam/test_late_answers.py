@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth import client as client_module
-from tap_tiktok_auth.client import Client
 from tap_tiktok_auth.errors import NoAnswer
+from tap_tiktok_auth.http import client as client_module
+from tap_tiktok_auth.http.client import Client
 from tests.certificates import server_context
-from tests.client.calls import at, body_of, request
-from tests.client.servers import RawServer, read_request, serving
+from tests.http.calls import at, body_of, request
+from tests.http.servers import RawServer, read_request, serving
 
 if TYPE_CHECKING:
     import socket

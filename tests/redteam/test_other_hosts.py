@@ -14,22 +14,23 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from tap_tiktok_auth import TikTokAuthenticator, configuration
+from tap_tiktok_auth import TikTokAuthenticator
 from tap_tiktok_auth.cli import main
-from tap_tiktok_auth.connections import App, Connection, Seed
+from tap_tiktok_auth.config import parsing
+from tap_tiktok_auth.config.models import App, Connection, Seed
+from tap_tiktok_auth.config.settings import ENV_PREFIX
+from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.address import choose_address
 from tap_tiktok_auth.login.attempt import begin
 from tap_tiktok_auth.login.connected import connect
 from tap_tiktok_auth.login.plan import plan_login
-from tap_tiktok_auth.session import session
-from tap_tiktok_auth.settings import ENV_PREFIX
 from tap_tiktok_auth.tap import TapTikTokAuth
 
 if TYPE_CHECKING:
     from click.testing import Result
 
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tests.standin.server import StandIn
 
     from .conftest import Target
@@ -37,13 +38,13 @@ if TYPE_CHECKING:
 _APIS = ("marketing", "accounts", "creator_marketplace", "creator", "login_kit")
 
 
-def log_in(target: Target, api: str, name: str = "acme") -> Record:
+def log_in(target: Target, api: str, name: str = "acme") -> StoredConnection:
     """Let a person log in at the simulated TikTok; the app is then known to the store alone."""
     app = target.tiktok.app(api)
     seed = Seed("auth_code", auth_code=target.tiktok.authorize(api))
     own = App(app.app_id, app.app_secret)
-    with target.broker() as broker:
-        connect(broker, Connection(name, api, own, seed, redirect_uri=app.redirect_uri))
+    with target.manager() as manager:
+        connect(manager, Connection(name, api, own, seed, redirect_uri=app.redirect_uri))
     return target.record(name)
 
 
@@ -133,14 +134,14 @@ def test_a_seed_whose_chain_is_stored_is_refused_too(target: Target, standin: St
         "app_secret": app.app_secret,
         "refresh_token": granted.refresh_token,
     }
-    with target.broker(**seeded) as broker:
-        broker.obtain(broker.connection("default"))
+    with target.manager(**seeded) as manager:
+        manager.get_token(manager.connection("default"))
     before = target.record("default")
 
-    with session(configuration.parse(elsewhere(target, standin, **seeded))) as broker:
+    with session(parsing.parse(elsewhere(target, standin, **seeded))) as manager:
         for force in (False, True):
             with pytest.raises(ConfigurationError, match="its tokens are for"):
-                broker.obtain(broker.connection("default"), force=force)
+                manager.get_token(manager.connection("default"), force=force)
 
     assert standin.calls == []
     assert target.record("default") == before
@@ -162,10 +163,10 @@ def test_the_library_sends_nothing_elsewhere(target: Target, standin: StandIn) -
 def test_a_stored_app_secret_begins_no_login_elsewhere(target: Target, standin: StandIn) -> None:
     """For a login elsewhere the app is asked for, as its stored secret is for one host."""
     log_in(target, "marketing")
-    with session(configuration.parse(elsewhere(target, standin))) as broker:
-        assert plan_login(broker, "acme", None, ()).app is None
-    with target.broker() as broker:
-        assert plan_login(broker, "acme", None, ()).app is not None
+    with session(parsing.parse(elsewhere(target, standin))) as manager:
+        assert plan_login(manager, "acme", None, ()).app is None
+    with target.manager() as manager:
+        assert plan_login(manager, "acme", None, ()).app is not None
 
 
 def test_a_login_moves_a_connection_on_purpose(target: Target, standin: StandIn) -> None:
@@ -173,23 +174,30 @@ def test_a_login_moves_a_connection_on_purpose(target: Target, standin: StandIn)
     log_in(target, "marketing")
     secret = standin.world.add_app("app-2")
     code = standin.world.consent("app-2", timed=False)
-    config = configuration.parse(elsewhere(target, standin))
-    with session(config) as broker:
+    config = parsing.parse(elsewhere(target, standin))
+    with session(config) as manager:
         seed = Seed("auth_code", auth_code=code)
         acme = Connection("acme", "marketing", App("app-2", secret), seed)
-        connect(broker, acme, confirm=lambda question: "someone else" in question)
-        assert broker.obtain(broker.connection("acme")).token.access_token in standin.world.access
-    with target.broker() as broker, pytest.raises(ConfigurationError, match=re.escape(standin.url)):
-        broker.obtain(broker.connection("acme"))
+        connect(manager, acme, confirm=lambda question: "someone else" in question)
+        assert (
+            manager.get_token(manager.connection("acme")).token.access_token in standin.world.access
+        )
+    with (
+        target.manager() as manager,
+        pytest.raises(ConfigurationError, match=re.escape(standin.url)),
+    ):
+        manager.get_token(manager.connection("acme"))
 
 
 def test_a_pending_login_is_finished_where_it_was_begun(target: Target, standin: StandIn) -> None:
     """The code and the app secret of a login do not go to another host; the login stays."""
     app = target.tiktok.app("accounts")
-    with target.broker() as broker:
-        plan = plan_login(broker, "acme", "accounts", ()).with_app(app.app_id, app.app_secret)
-        address = choose_address(broker.api(Connection("acme", "accounts")), app.redirect_uri, None)
-        begun = begin(broker, plan, address)
+    with target.manager() as manager:
+        plan = plan_login(manager, "acme", "accounts", ()).with_app(app.app_id, app.app_secret)
+        address = choose_address(
+            manager.api(Connection("acme", "accounts")), app.redirect_uri, None
+        )
+        begun = begin(manager, plan, address)
     code = target.tiktok.authorize("accounts")
     query = requests.models.PreparedRequest()
     query.prepare_url(app.redirect_uri, {"code": code, "state": begun.state})
@@ -224,12 +232,12 @@ def test_a_row_of_an_older_version_is_for_tiktok(target: Target, host: str) -> N
     _unbound(target, "accounts")
     own = re.escape("are for https://business-api.tiktok.com,")
     with (
-        target.broker(business_api_url=host) as broker,
+        target.manager(business_api_url=host) as manager,
         pytest.raises(ConfigurationError, match=own),
     ):
-        broker.obtain(broker.connection("acme"))
-    with target.broker() as broker:
-        broker.obtain(broker.connection("acme"), force=True)
+        manager.get_token(manager.connection("acme"))
+    with target.manager() as manager:
+        manager.get_token(manager.connection("acme"), force=True)
     assert target.record().origin == target.tiktok.url
 
 
@@ -239,8 +247,8 @@ def test_a_row_of_an_older_version_is_for_tiktok(target: Target, host: str) -> N
 def test_a_row_of_an_older_version_works_at_tiktok(target: Target, host: str) -> None:
     """What was stored without a host is served for TikTok's own hosts as before."""
     _unbound(target, "accounts")
-    with target.broker(business_api_url=host) as broker:
-        assert broker.obtain(broker.connection("acme")).token is not None
+    with target.manager(business_api_url=host) as manager:
+        assert manager.get_token(manager.connection("acme")).token is not None
 
 
 def test_a_host_cannot_be_written_into_the_row(target: Target) -> None:
@@ -265,7 +273,7 @@ def test_a_strange_host_is_warned_of(
     """Each session, and `doctor`, warns of a host that is neither TikTok's nor this machine's."""
     for _ in range(2):
         caplog.clear()
-        with caplog.at_level(logging.WARNING), target.broker(**settings):
+        with caplog.at_level(logging.WARNING), target.manager(**settings):
             (record,) = caplog.records
         assert named in record.getMessage()
         assert "/tiktok" not in record.getMessage().replace("https://", "")
@@ -279,5 +287,5 @@ def test_tiktok_and_this_machine_are_not_warned_of(
 ) -> None:
     """TikTok's hosts, its sandbox, and a simulator are nothing to warn of."""
     settings = {"business_api_url": host} if host else {}
-    with caplog.at_level(logging.WARNING), target.broker(**settings):
+    with caplog.at_level(logging.WARNING), target.manager(**settings):
         assert caplog.records == []

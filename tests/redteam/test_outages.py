@@ -21,7 +21,7 @@ from tap_tiktok_auth.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tests.postgres_server import PostgresServer
     from tests.standin.runs import Bench
 
@@ -78,7 +78,7 @@ class Shared:
         assert code == 0, err
         return connections
 
-    def records(self) -> dict[str, Record]:
+    def records(self) -> dict[str, StoredConnection]:
         """Return what the store has."""
         with closing(open_store(self.url, self.bench.key)) as store:
             return {record.name: record for record in store.records()}

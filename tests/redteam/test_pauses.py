@@ -65,8 +65,8 @@ def test_a_pause_beyond_the_lease(target: Target) -> None:
         time.sleep(2.0)
         with closing(sqlite3.connect(target.path)) as database, database:
             database.execute("UPDATE connections SET held_until = 0")
-        with target.broker() as broker, pytest.raises(GrantRejected, match="got no answer"):
-            broker.obtain(broker.connection("acme"))
+        with target.manager() as manager, pytest.raises(GrantRejected, match="got no answer"):
+            manager.get_token(manager.connection("acme"))
         assert target.record().status == "reauthorization_required"
         process.send_signal(signal.SIGCONT)
         out, _ = process.communicate(timeout=30)

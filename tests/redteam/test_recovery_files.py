@@ -13,20 +13,20 @@ from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tests.store.samples import left_behind, renewed
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tests.redteam.conftest import Target
 
 
-def lose_an_answer(target: Target) -> Record:
+def lose_an_answer(target: Target) -> StoredConnection:
     """Refresh acme at TikTok; the answer gets no further than a recovery file."""
     target.consent()
     before = target.record()
-    with target.broker() as broker:
-        broker.obtain(broker.connection("acme"))
+    with target.manager() as manager:
+        manager.get_token(manager.connection("acme"))
         after = target.record()
-        left_behind(broker.store, after, follows=before)
-        broker.store.forget("acme")
-        assert broker.store.commit(replace(before, generation=1), None)
+        left_behind(manager.store, after, follows=before)
+        manager.store.forget("acme")
+        assert manager.store.commit(replace(before, generation=1), None)
     return after
 
 
@@ -35,11 +35,11 @@ def test_another_machine_was_refused_first(target: Target) -> None:
     after = lose_an_answer(target)
     hidden = target.path.parent / "hidden"
     (target.path.parent / "recovery").rename(hidden)
-    with target.broker() as broker, pytest.raises(TikTokAuthError):
-        broker.obtain(broker.connection("acme"))
+    with target.manager() as manager, pytest.raises(TikTokAuthError):
+        manager.get_token(manager.connection("acme"))
     hidden.rename(target.path.parent / "recovery")
-    with target.broker() as broker:
-        held = broker.obtain(broker.connection("acme"))
+    with target.manager() as manager:
+        held = manager.get_token(manager.connection("acme"))
     assert held.token == after.token
     assert target.is_live(held.record)
 
@@ -48,8 +48,8 @@ def test_an_old_backup_was_restored(target: Target) -> None:
     """The file is taken in before the old token, of which nobody knows that it is used, is sent."""
     after = lose_an_answer(target)
     spent = target.tiktok.count("refresh")
-    with target.broker() as broker:
-        assert broker.obtain(broker.connection("acme")).token == after.token
+    with target.manager() as manager:
+        assert manager.get_token(manager.connection("acme")).token == after.token
     assert target.tiktok.count("refresh") == spent
 
 
@@ -59,8 +59,8 @@ def test_a_file_of_a_former_chain(target: Target) -> None:
     with target.store() as store:
         store.forget("acme")
     new = target.consent()
-    with target.broker() as broker:
-        held = broker.obtain(broker.connection("acme"))
+    with target.manager() as manager:
+        held = manager.get_token(manager.connection("acme"))
     assert held.record.generation == new.generation + 1
     assert target.is_live(held.record)
 

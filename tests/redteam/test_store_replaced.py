@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth import renewal
+from tap_tiktok_auth.credentials import renewal
 from tap_tiktok_auth.errors import StoreError
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def take_away(target: Target) -> None:
 def test_nothing_is_spent_for_a_store_that_is_gone(target: Target) -> None:
     """A token that would be written into a file without a name is not asked for."""
     target.consent()
-    with target.broker() as broker:
-        acme = broker.connection("acme")
+    with target.manager() as manager:
+        acme = manager.connection("acme")
         take_away(target)
         with pytest.raises(StoreError, match="was removed while in use"):
-            broker.obtain(acme)
+            manager.get_token(acme)
     assert target.tiktok.count("refresh") == 0
 
 
@@ -48,9 +48,9 @@ def test_a_store_that_is_restored_meanwhile(target: Target) -> None:
         pass
     shutil.copy(target.path, backup)
     target.tiktok.scenario("latency", value=400, times=1)
-    with target.broker() as broker, ThreadPoolExecutor(1) as pool:
-        acme = broker.connection("acme")
-        asked = pool.submit(lambda: broker.obtain(acme, force=True))
+    with target.manager() as manager, ThreadPoolExecutor(1) as pool:
+        acme = manager.connection("acme")
+        asked = pool.submit(lambda: manager.get_token(acme, force=True))
         while not target.tiktok.count("refresh"):
             time.sleep(0.005)
         take_away(target)
@@ -68,11 +68,11 @@ def test_an_older_store_that_is_restored_meanwhile(target: Target) -> None:
     with target.store():
         pass
     shutil.copy(target.path, backup)
-    with target.broker() as broker, ThreadPoolExecutor(1) as pool:
-        acme = broker.connection("acme")
-        broker.obtain(acme)
+    with target.manager() as manager, ThreadPoolExecutor(1) as pool:
+        acme = manager.connection("acme")
+        manager.get_token(acme)
         target.tiktok.scenario("latency", value=400, times=1)
-        asked = pool.submit(lambda: broker.obtain(acme, force=True))
+        asked = pool.submit(lambda: manager.get_token(acme, force=True))
         while target.tiktok.count("refresh") < 2:
             time.sleep(0.005)
         take_away(target)

@@ -14,23 +14,25 @@ import pytest
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
-from tap_tiktok_auth.connections import App, Connection, Seed
+from tap_tiktok_auth.config.models import App, Connection, Seed
+from tap_tiktok_auth.config.settings import ENV_PREFIX
+from tap_tiktok_auth.credentials.leases import Leases
 from tap_tiktok_auth.errors import TikTokAuthError
-from tap_tiktok_auth.leases import Leases
-from tap_tiktok_auth.settings import ENV_PREFIX
 from tests.store.forks import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.broker import Held
+    from tap_tiktok_auth.credentials.manager import Credentials
     from tests.redteam.conftest import Target
 
 REFRESH = "/refresh_token/"
 
 
 @contextmanager
-def under_way(target: Target, kind: str, ask: Callable[[], Held]) -> Iterator[Callable[[], Held]]:
+def under_way(
+    target: Target, kind: str, ask: Callable[[], Credentials]
+) -> Iterator[Callable[[], Credentials]]:
     """Ask in a thread, and enter the block once TikTok has the request; yields the asker's end."""
     target.tiktok.scenario("latency", value=400, times=1)
     with ThreadPoolExecutor(1) as pool:
@@ -44,9 +46,9 @@ def test_a_refusal_after_a_login(target: Target) -> None:
     """Whoever is refused finds out that there is a new token, and uses it."""
     target.consent()
     target.tiktok.scenario("revoked", path=REFRESH, times=1)
-    with target.broker() as broker:
-        acme = broker.connection("acme")
-        with under_way(target, "refresh", lambda: broker.obtain(acme)) as result:
+    with target.manager() as manager:
+        acme = manager.connection("acme")
+        with under_way(target, "refresh", lambda: manager.get_token(acme)) as result:
             new = target.consent(left=3600.0)
         held = result()
     assert held.token == new.token
@@ -60,9 +62,9 @@ def test_a_login_during_a_refresh(target: Target) -> None:
     app, code = target.tiktok.app("accounts"), target.tiktok.authorize("accounts")
     seed = Seed("auth_code", auth_code=code)
     new = Connection("acme", "accounts", App(app.app_id, app.app_secret), seed, app.redirect_uri)
-    with target.broker() as broker, target.broker() as other:
-        acme = broker.connection("acme")
-        with under_way(target, "refresh", lambda: broker.obtain(acme)) as result:
+    with target.manager() as manager, target.manager() as other:
+        acme = manager.connection("acme")
+        with under_way(target, "refresh", lambda: manager.get_token(acme)) as result:
             held = other.start(new)
         assert result().record.generation == held.record.generation - 1
     assert target.record() == held.record
@@ -74,8 +76,8 @@ def test_a_login_that_fails_late(target: Target) -> None:
     app = target.tiktok.app("accounts")
     seed = Seed("auth_code", auth_code="no-such-code")
     acme = Connection("acme", "accounts", App(app.app_id, app.app_secret), seed, app.redirect_uri)
-    with target.broker() as broker:
-        with under_way(target, "exchange", lambda: broker.start(acme)) as result:
+    with target.manager() as manager:
+        with under_way(target, "exchange", lambda: manager.start(acme)) as result:
             with closing(sqlite3.connect(target.path)) as database, database:
                 database.execute("UPDATE connections SET held_by = NULL")
             new = target.consent()
@@ -89,10 +91,10 @@ def test_a_first_login_that_fails_leaves_nothing(target: Target) -> None:
     app = target.tiktok.app("accounts")
     seed = Seed("auth_code", auth_code="no-such-code")
     acme = Connection("acme", "accounts", App(app.app_id, app.app_secret), seed, app.redirect_uri)
-    with target.broker() as broker:
+    with target.manager() as manager:
         with pytest.raises(TikTokAuthError):
-            broker.start(acme)
-        assert broker.store.read("acme") is None
+            manager.start(acme)
+        assert manager.store.read("acme") is None
 
 
 def test_forget_waits_for_a_refresh(target: Target) -> None:
@@ -100,9 +102,9 @@ def test_forget_waits_for_a_refresh(target: Target) -> None:
     first = target.consent()
     names = ("token_store", "token_store_key")
     settings = {f"{ENV_PREFIX}{n.upper()}": str(target.settings()[n]) for n in names}
-    with target.broker() as broker:
-        acme = broker.connection("acme")
-        with under_way(target, "refresh", lambda: broker.obtain(acme)) as result:
+    with target.manager() as manager:
+        acme = manager.connection("acme")
+        with under_way(target, "refresh", lambda: manager.get_token(acme)) as result:
             done = CliRunner().invoke(main, ["forget", "acme", "--yes"], env=settings)
             assert done.exit_code == 0, done.output
             new = target.consent(left=3600.0)

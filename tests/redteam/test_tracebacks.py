@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.settings import ENV_PREFIX
+from tap_tiktok_auth.config.settings import ENV_PREFIX
 
 if TYPE_CHECKING:
     from tests.redteam.conftest import Target
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[2]
 _BUG = """
 import sys
-from tap_tiktok_auth import outcomes
+from tap_tiktok_auth.credentials import transitions
 def after_grant(record, grant, *args, **kwargs):
     try:
         raise KeyError(grant.refresh_token or grant.access_token)
     except KeyError as error:
         raise ValueError(grant.access_token) from error
-outcomes.after_grant = after_grant
+transitions.after_grant = after_grant
 program = sys.argv.pop(1)
 if program == "tap":
     from tap_tiktok_auth.tap import TapTikTokAuth

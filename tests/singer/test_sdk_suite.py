@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
-from tap_tiktok_auth.settings import API_NAMES, PER_CONNECTION
+from tap_tiktok_auth.config.settings import API_NAMES, PER_CONNECTION
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.tap import TapTikTokAuth
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.client import Client
 from tap_tiktok_auth.errors import Interrupted
+from tap_tiktok_auth.http.client import Client
 from tests.standin.runs import Bench
 from tests.standin.server import StandIn
 

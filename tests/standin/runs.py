@@ -26,7 +26,7 @@ from tests.standin.world import app_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tests.standin.server import StandIn
 
 TAP = Path(sys.executable).with_name("tap-tiktok-auth")
@@ -187,7 +187,7 @@ class Bench:
                     (*(sealed[name] for name in names), record.name),
                 )
 
-    def record(self, name: str) -> Record:
+    def record(self, name: str) -> StoredConnection:
         """Return what the store has of a connection."""
         store = open_store(f"sqlite:///{self.store_path}", self.key)
         try:
@@ -221,7 +221,7 @@ class Bench:
         return arguments
 
 
-def _earlier(record: Record, seconds: float) -> Record:
+def _earlier(record: StoredConnection, seconds: float) -> StoredConnection:
     """Return a record whose token got its times so many seconds earlier."""
 
     def before(moment: float | None) -> float | None:

@@ -6,9 +6,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.records import Attempt, Event, Failure, PendingLogin, Record
+from tap_tiktok_auth.credentials.models import (
+    Event,
+    LastError,
+    PendingLogin,
+    StoredConnection,
+    TokenRequestMark,
+)
+from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.store import recovery
-from tap_tiktok_auth.tokens import Token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +28,9 @@ VERIFIER = "VERIFIER-SECRET"
 SECRETS = (ACCESS, REFRESH, APP_SECRET, VERIFIER)
 
 
-def full_record(name: str = "acme", **changes: Any) -> Record:
+def full_record(name: str = "acme", **changes: Any) -> StoredConnection:
     """Return a record of the first generation with every field set."""
-    record = Record(
+    record = StoredConnection(
         name=name,
         api="accounts",
         app_id="7001",
@@ -47,21 +53,21 @@ def full_record(name: str = "acme", **changes: Any) -> Record:
         scopes=("user.info.basic", "9007199254740993"),
         last_refreshed_at=1_700_000_001.5,
         refresh_count=7,
-        attempt=Attempt("ef" * 32, 1_700_000_002.5, "refused"),
-        failure=Failure("TikTok refuses the refresh token", 1_700_000_003.5, "40103"),
+        attempt=TokenRequestMark("ef" * 32, 1_700_000_002.5, "refused"),
+        failure=LastError("TikTok refuses the refresh token", 1_700_000_003.5, "40103"),
         request_id="2023111412000000000000000000000A",
         verified_at=1_700_000_004.5,
     )
     return replace(record, **changes)
 
 
-def renewed(record: Record, secret: str = "act.NEXT-SECRET") -> Record:
+def renewed(record: StoredConnection, secret: str = "act.NEXT-SECRET") -> StoredConnection:
     """Return a record with the next generation of tokens."""
     token = Token(access_token=secret, refresh_token=f"{secret}.refresh", issued_at=1.0)
     return replace(record, generation=record.generation + 1, token=token, attempt=None)
 
 
-def stored(store: Store, name: str = "acme", **changes: Any) -> Record:
+def stored(store: Store, name: str = "acme", **changes: Any) -> StoredConnection:
     """Put a full record into a store and return it."""
     record = full_record(name, **changes)
     assert store.commit(record, None)
@@ -72,7 +78,9 @@ class _Killed(Exception):
     """A process ends before it could commit."""
 
 
-def left_behind(store: Store, record: Record, *, follows: Record | None = None) -> Path:
+def left_behind(
+    store: Store, record: StoredConnection, *, follows: StoredConnection | None = None
+) -> Path:
     """Leave an answer of TikTok in a recovery file, as a process that was killed does."""
     token = follows.token if follows else None
     answer = recovery.Answer(

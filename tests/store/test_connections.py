@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_tiktok_auth.credentials.models import LastError, StoredConnection, TokenRequestMark
+from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.errors import StoreDamaged
-from tap_tiktok_auth.records import Attempt, Failure, Record
-from tap_tiktok_auth.tokens import Token
 from tests.store.samples import ACCESS, full_record, renewed, stored
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class TestRecords:
 
     def test_empty_fields_come_back(self, store: Store) -> None:
         """A record with only its names set is read unchanged."""
-        record = Record(name="acme", api="marketing", app_id="", generation=1)
+        record = StoredConnection(name="acme", api="marketing", app_id="", generation=1)
         assert store.commit(record, None)
         assert store.read("acme") == record
 
@@ -62,7 +62,7 @@ class TestRecords:
         record = full_record(
             token=token,
             subject_id="a\0b",
-            failure=Failure("x\udc00y", 1.0),
+            failure=LastError("x\udc00y", 1.0),
             scopes=("\0", "\ud800"),
         )
         assert store.commit(record, None)
@@ -126,11 +126,11 @@ class TestGenerations:
     def test_the_same_generation_needs_the_mark(self, store: Store) -> None:
         """What became of a token request is stored only while the row has that request's mark."""
         record = stored(store)
-        mine = replace(record, attempt=Attempt("ab" * 32, 1.5, "sent"))
+        mine = replace(record, attempt=TokenRequestMark("ab" * 32, 1.5, "sent"))
         changed = replace(record, status="unconfirmed")
         assert not store.commit(changed, "me", before=mine)
         assert store.claim("acme", "me", TTL, lambda _: mine).outcome == "held"
-        other = replace(record, attempt=Attempt("ab" * 32, 2.5, "sent"))
+        other = replace(record, attempt=TokenRequestMark("ab" * 32, 2.5, "sent"))
         assert not store.commit(changed, "me", before=other)
         assert store.commit(changed, "me", before=mine)
         assert store.read("acme") == changed

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_tiktok_auth.credentials.models import Event
 from tap_tiktok_auth.errors import StoreError
-from tap_tiktok_auth.records import Event
-from tap_tiktok_auth.store import Sighting
+from tap_tiktok_auth.store import AdvertiserListing
 from tests.store.backends import PostgresBackend, SQLiteBackend
 from tests.store.samples import full_record, renewed, stored
 
@@ -28,7 +28,7 @@ class TestCopies:
     def fill(self, store: Store) -> None:
         """Put something of everything into a store."""
         stored(store, "other")
-        seen = Sighting((("1", "Shop"), ("2", None)), "advertiser_get", complete=True)
+        seen = AdvertiserListing((("1", "Shop"), ("2", None)), "advertiser_get", complete=True)
         assert store.commit(full_record(), None, sighting=seen)
         record = store.read("acme")
         assert record is not None

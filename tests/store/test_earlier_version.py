@@ -23,7 +23,7 @@ from tests.standin.world import Access, Code, Consent
 if TYPE_CHECKING:
     from click.testing import Result
 
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tests.standin.runs import Bench
 
 __all__ = ["bench", "standin"]
@@ -91,7 +91,7 @@ class Old:
             database.execute(f"UPDATE connections SET {moved}", [self.age] * len(columns))
             database.execute("UPDATE pending_logins SET begun_at = begun_at + ?", [self.age])
 
-    def _teach(self, record: Record) -> None:
+    def _teach(self, record: StoredConnection) -> None:
         """Let the stand-in know a stored connection's app and tokens."""
         world, token = self.standin.world, record.token
         if record.app_secret:
@@ -130,7 +130,7 @@ class Old:
             **more,
         }
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[StoredConnection]:
         """Return what is stored."""
         store = open_store(self.url, self.key_file.read_text().strip())
         try:
@@ -138,7 +138,7 @@ class Old:
         finally:
             store.close()
 
-    def record(self, name: str) -> Record:
+    def record(self, name: str) -> StoredConnection:
         """Return what is stored of a connection."""
         return next(record for record in self.records() if record.name == name)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.records import Event, SeenAdvertiser
-from tap_tiktok_auth.store import Sighting
+from tap_tiktok_auth.credentials.models import AdvertiserAccess, Event
+from tap_tiktok_auth.store import AdvertiserListing
 from tap_tiktok_auth.version import VERSION
 from tests.store.samples import full_record, renewed, stored
 
@@ -30,7 +30,7 @@ def see(store: Store, *ids: str, complete: bool = True, name: str | None = "Shop
     """Store a sighting of ad accounts."""
     record = store.read("acme")
     assert record is not None
-    seen = Sighting(tuple((one, name) for one in ids), "advertiser_get", complete)
+    seen = AdvertiserListing(tuple((one, name) for one in ids), "advertiser_get", complete)
     assert store.amend(record, (), sighting=seen)
 
 
@@ -163,7 +163,7 @@ class TestSightings:
         see(store, "1", name=None)
         (after,) = store.advertisers("acme")
         assert after.last_seen_at > before.last_seen_at
-        assert after == SeenAdvertiser(
+        assert after == AdvertiserAccess(
             "1", "Shop", "advertiser_get", before.first_seen_at, after.last_seen_at
         )
         assert len(trail(store)) == 1
@@ -212,7 +212,7 @@ class TestSightings:
 
     def test_a_sighting_comes_with_a_commit(self, store: Store) -> None:
         """Accounts named by TikTok's token answer are stored with the tokens."""
-        seen = Sighting((("7", None),), "token_response", complete=False)
+        seen = AdvertiserListing((("7", None),), "token_response", complete=False)
         assert store.commit(full_record(), None, sighting=seen, events=[EVENT])
         assert [one.source for one in store.advertisers("acme")] == ["token_response"]
         assert trail(store) == [("refresh_failed", "7001"), ("advertiser_granted", "7")]

@@ -8,8 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.forks import Forkable, held_off
-from tap_tiktok_auth.leases import Leases
+from tap_tiktok_auth.credentials.leases import Leases
+from tap_tiktok_auth.process import Forkable, held_off
 from tap_tiktok_auth.store import open_store
 from tests.store.forks import forked
 from tests.store.samples import renewed, stored

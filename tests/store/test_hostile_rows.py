@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_tiktok_auth.credentials.models import Event
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
-from tap_tiktok_auth.records import Event
-from tap_tiktok_auth.store.contract import Sighting
+from tap_tiktok_auth.store.contract import AdvertiserListing
 from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tests.store.backends import PostgresBackend
 from tests.store.samples import renewed, stored
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tap_tiktok_auth.store import Claim, Store
     from tests.store.backends import Backend
 
@@ -104,11 +104,11 @@ def test_any_column_may_hold_anything(store: Store, backend: Backend, column: st
     assert store.forget("bad")
 
 
-def _read(store: Store, damaged: list[tuple[str, StoreDamaged]]) -> list[Record]:
+def _read(store: Store, damaged: list[tuple[str, StoreDamaged]]) -> list[StoredConnection]:
     return store.records(lambda name, _api, error: damaged.append((name, error)))
 
 
-def _assert_fit(record: Record) -> None:
+def _assert_fit(record: StoredConnection) -> None:
     failure, token = record.failure, record.token
     texts = [record.subject_id, record.request_id, record.redirect_uri, *(record.scopes or ())]
     texts += [failure.message, failure.code] if failure else []
@@ -284,7 +284,7 @@ def test_hostile_events_and_ad_accounts_are_left_out_or_cleaned(
     """Events and ad accounts come clean; those that make no sense are left out, and counted."""
     record = stored(store)
     hostile = "\x1b]0;pwn\x07a\u202eb\u200bc\nd"
-    seen = Sighting(
+    seen = AdvertiserListing(
         (("1", hostile), ("2", "Second"), ("3", "Third")), "advertiser_get", complete=True
     )
     event = Event("refresh_failed", "acme", error_message=hostile, error_code="\x1b[2J40105")
@@ -312,6 +312,6 @@ def test_hostile_events_and_ad_accounts_are_left_out_or_cleaned(
         assert all(text is None or text.isprintable() for text in one.event)
     assert any("2 damaged rows" in line.getMessage() for line in caplog.records)
     assert store.snapshot().events
-    again = Sighting((("2", "Second"),), "advertiser_get", complete=False)
+    again = AdvertiserListing((("2", "Second"),), "advertiser_get", complete=False)
     assert store.amend(record, (), events=[event], sighting=again)
     assert {account.advertiser_id for account in store.advertisers("acme")} == {"1", "2"}

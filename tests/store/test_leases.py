@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.records import Attempt
+from tap_tiktok_auth.credentials.models import TokenRequestMark
 from tests.store.samples import full_record, renewed, stored
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tap_tiktok_auth.store import Claim, Store
 
 TTL = 60.0
@@ -51,14 +51,14 @@ class TestLeases:
     def test_prepare_sees_what_is_stored_now(self, store: Store) -> None:
         """The decision is made on the record of that very moment."""
         record = stored(store)
-        seen: list[Record | None] = []
+        seen: list[StoredConnection | None] = []
         store.claim("acme", "me", TTL, seen.append)
         assert seen == [record]
 
     def test_an_error_while_preparing_takes_no_lease(self, store: Store) -> None:
         """An exception on the way rolls everything back, and the store goes on."""
 
-        def fail(_: Record | None) -> Record:
+        def fail(_: StoredConnection | None) -> StoredConnection:
             raise LookupError
 
         stored(store)
@@ -118,7 +118,7 @@ class TestLeases:
         """A slow holder's bad news does not overwrite the work of the one who took over."""
         take(store, "slow", ttl=-1.0)
         take(store, "you")
-        mine = full_record(attempt=Attempt("ab" * 32, 1.5, "sent"))
+        mine = full_record(attempt=TokenRequestMark("ab" * 32, 1.5, "sent"))
         changed = full_record(status="unconfirmed")
         assert not store.commit(changed, "slow", before=mine)
         assert store.read("acme") == full_record()

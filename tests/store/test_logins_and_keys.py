@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_tiktok_auth.credentials.models import Event
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
-from tap_tiktok_auth.records import Event
 from tap_tiktok_auth.store.crypto import Cipher, new_key
 from tests.store.samples import SECRETS, full_record, login, renewed, stored
 

@@ -24,7 +24,7 @@ from tests.store.samples import renewed, stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tests.postgres_server import PostgresServer
 from tests.store.expect import one_line
 
@@ -104,7 +104,7 @@ class TestAbsence:
             " WHERE application_name = 'tap-tiktok-auth'"
         )
 
-        def prepare(_: Record | None) -> Record:
+        def prepare(_: StoredConnection | None) -> StoredConnection:
             postgres_server.admin(cut)
             return renewed(record)
 

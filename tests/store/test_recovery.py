@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth import configuration, renewal
+from tap_tiktok_auth.config import parsing
+from tap_tiktok_auth.credentials import renewal
+from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.errors import StoreDamaged, StoreUnavailable
-from tap_tiktok_auth.session import new_broker
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import open_store, recovery, rows
 from tap_tiktok_auth.store.crypto import Cipher, new_key
@@ -28,8 +29,8 @@ from tests.store.samples import ACCESS, full_record, left_behind, renewed, store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.broker import Broker, Held
-    from tap_tiktok_auth.records import Record
+    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
+    from tap_tiktok_auth.credentials.models import StoredConnection
     from tap_tiktok_auth.store import Store
     from tests.postgres_server import PostgresServer
     from tests.store.backends import Backend
@@ -51,10 +52,10 @@ def tiktok() -> Iterator[Simulator]:
         yield simulator
 
 
-def broker_of(tiktok: Simulator, store: Store) -> Broker:
-    """Return a broker whose connection starts from a refresh token."""
+def manager_of(tiktok: Simulator, store: Store) -> TokenManager:
+    """Return a manager whose connection starts from a refresh token."""
     app, seed = tiktok.app("accounts"), tiktok.grant("accounts")
-    config = configuration.parse(
+    config = parsing.parse(
         {
             "api": "accounts",
             "app_id": app.app_id,
@@ -63,18 +64,20 @@ def broker_of(tiktok: Simulator, store: Store) -> Broker:
             "business_api_url": tiktok.url,
         }
     )
-    return new_broker(config, store)
+    return new_manager(config, store)
 
 
-def obtain(broker: Broker) -> Held:
+def obtain(manager: TokenManager) -> Credentials:
     """Ask for the token of the only connection."""
-    return broker.obtain(broker.connection("default"))
+    return manager.get_token(manager.connection("default"))
 
 
-def obtain_while(broker: Broker, tiktok: Simulator, fail: Callable[[], object]) -> StoreUnavailable:
+def obtain_while(
+    manager: TokenManager, tiktok: Simulator, fail: Callable[[], object]
+) -> StoreUnavailable:
     """Let the store fail after TikTok has carried out the request; return the error."""
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(obtain, broker)
+        asked = pool.submit(obtain, manager)
         while not tiktok.count("refresh"):
             time.sleep(0.01)
         fail()
@@ -97,17 +100,17 @@ def test_locked_between_answer_and_commit(tmp_path: Path, tiktok: Simulator) -> 
     """A backup locks the SQLite file: the new token goes to a file that the next run takes in."""
     place = SQLiteBackend(tmp_path)
     store = SqlStore(SQLite(place.path, busy_timeout=0.05), lambda _: Cipher.from_text(place.key))
-    broker = broker_of(tiktok, store)
+    manager = manager_of(tiktok, store)
     with closing(sqlite3.connect(place.path, isolation_level=None)) as backup:
-        error = obtain_while(broker, tiktok, lambda: backup.execute("BEGIN IMMEDIATE"))
+        error = obtain_while(manager, tiktok, lambda: backup.execute("BEGIN IMMEDIATE"))
         backup.execute("ROLLBACK")
     file = check_file(error)
     assert file.is_relative_to(place.path.parent)
-    held = obtain(new_broker(broker.config, place.open()))
+    held = obtain(new_manager(manager.config, place.open()))
     assert tiktok.token_state(held.token.access_token) == "live"
     assert tiktok.count("refresh") == 1
     assert not file.exists()
-    broker.close()
+    manager.close()
     store.close()
     place.close()
 
@@ -116,12 +119,12 @@ def test_locked_for_a_moment(tmp_path: Path, tiktok: Simulator) -> None:
     """A lock that ends soon is waited for, and no file is needed."""
     place = SQLiteBackend(tmp_path)
     store = place.open()
-    broker = broker_of(tiktok, store)
+    manager = manager_of(tiktok, store)
     with (
         closing(sqlite3.connect(place.path, isolation_level=None)) as backup,
         ThreadPoolExecutor(1) as pool,
     ):
-        asked = pool.submit(obtain, broker)
+        asked = pool.submit(obtain, manager)
         while not tiktok.count("refresh"):
             time.sleep(0.01)
         backup.execute("BEGIN IMMEDIATE")
@@ -130,7 +133,7 @@ def test_locked_for_a_moment(tmp_path: Path, tiktok: Simulator) -> None:
         held = asked.result()
     assert tiktok.token_state(held.token.access_token) == "live"
     assert store.read("default") == held.record
-    broker.close()
+    manager.close()
     place.close()
 
 
@@ -141,18 +144,18 @@ def test_stopped_between_answer_and_commit(
     """PostgreSQL stops: the new token is kept in a file that the next run takes in."""
     key = new_key()
     store = open_store(postgres_url, key)
-    broker = broker_of(tiktok, store)
+    manager = manager_of(tiktok, store)
     try:
-        error = obtain_while(broker, tiktok, postgres_server.stop)
+        error = obtain_while(manager, tiktok, postgres_server.stop)
     finally:
         postgres_server.start()
     file = check_file(error)
     assert file.is_relative_to(tmp_path / "home")
-    held = obtain(broker)
+    held = obtain(manager)
     assert tiktok.token_state(held.token.access_token) == "live"
     assert tiktok.count("refresh") == 1
     assert not file.exists()
-    broker.close()
+    manager.close()
     store.close()
 
 
@@ -240,7 +243,7 @@ class TestFiles:
             left_behind(store, renewed(stored(store, name)))
         read = type(store).read
 
-        def damaged(store: Store, name: str) -> Record | None:
+        def damaged(store: Store, name: str) -> StoredConnection | None:
             if name == "b":
                 raise StoreDamaged("the row is damaged")
             return read(store, name)

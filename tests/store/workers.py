@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.records import Event
+from tap_tiktok_auth.credentials.models import Event
 from tap_tiktok_auth.store import keys
 from tap_tiktok_auth.store.sql import SqlStore
 from tests.store.samples import full_record, renewed

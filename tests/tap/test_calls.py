@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.settings import API_NAMES
+from tap_tiktok_auth.config.settings import API_NAMES
 from tests.login.people import environment, run
 from tests.login.test_login_here import log_in
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.configuration import parse
-from tap_tiktok_auth.session import session
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.credentials.session import session
 from tests.standin.runs import APIS
 from tests.standin.world import DAY, YEAR, app_of
 
@@ -173,8 +173,8 @@ def test_a_connection_of_a_login(bench: Bench) -> None:
     """A run takes what a person logged in, without any entry in the config."""
     config = bench.settings()
     wanted = bench.settings(bench.consented("accounts", "person"))
-    with session(parse(config)) as broker:
-        broker.start(parse(wanted).connections[0])
+    with session(parse(config)) as manager:
+        manager.start(parse(wanted).connections[0])
     run = bench.run(config)
     assert (run.code, run.row("person")["obtained_by"]) == (0, "login")
     bench.pass_time(2 * DAY)
@@ -194,8 +194,8 @@ def test_a_refused_code_does_not_stand_in_the_way_of_a_login(bench: Bench) -> No
     bench.world.add_app(app_of("other"))
     other = bench.consented("other", "accounts") | {"api": "accounts"}
     other["auth_code"] = bench.world.consent(app_of("other"), timed=True)
-    with session(parse(bench.settings())) as broker:
-        broker.start(parse(bench.settings(other)).connections[0])
+    with session(parse(bench.settings())) as manager:
+        manager.start(parse(bench.settings(other)).connections[0])
     for _ in range(2):
         run = bench.run(settings)
         assert (run.code, run.row("accounts")["obtained_by"]) == (0, "login")

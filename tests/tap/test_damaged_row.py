@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from tap_tiktok_auth.configuration import parse
-from tap_tiktok_auth.session import session
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.tap import TapTikTokAuth
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def config(tiktok_simulator: Simulator, tmp_path: Path) -> dict[str, Any]:
         "token_store": f"sqlite:///{tmp_path / 'tokens.db'}",
         "requests_per_second": 1000,
     }
-    with session(parse(config)) as broker:
-        for connection in broker.connections():
-            broker.obtain(connection)
+    with session(parse(config)) as manager:
+        for connection in manager.connections():
+            manager.get_token(connection)
     return config
 
 

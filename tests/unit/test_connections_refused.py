@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_tiktok_auth.configuration import parse
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.config.settings import API_NAMES, BY_NAME
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.settings import API_NAMES, BY_NAME
 
 #: A busy machine is no failure.
 UNHURRIED = settings(deadline=None)

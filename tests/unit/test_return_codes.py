@@ -13,6 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_tiktok_auth.apis.return_codes import (
+    LOGIN_KIT_ERRORS,
+    RETURN_CODES,
+    SUCCESS_CODES,
+    Purpose,
+    business_error,
+    login_kit_error,
+)
+from tap_tiktok_auth.config.settings import BY_NAME
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
@@ -24,15 +33,6 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
     TryAgainLater,
 )
-from tap_tiktok_auth.return_codes import (
-    LOGIN_KIT_ERRORS,
-    RETURN_CODES,
-    SUCCESS_CODES,
-    Purpose,
-    business_error,
-    login_kit_error,
-)
-from tap_tiktok_auth.settings import BY_NAME
 
 #: A busy machine is no failure.
 UNHURRIED = settings(deadline=None)

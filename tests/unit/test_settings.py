@@ -11,11 +11,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tap_tiktok_auth import settings
-from tap_tiktok_auth.configuration import parse
+from tap_tiktok_auth.config import settings
+from tap_tiktok_auth.config.parsing import parse
+from tap_tiktok_auth.config.settings import BY_NAME, PER_CONNECTION, SETTINGS
+from tap_tiktok_auth.config.values import from_environment, validate
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.setting_values import from_environment, validate
-from tap_tiktok_auth.settings import BY_NAME, PER_CONNECTION, SETTINGS
 
 #: A busy machine is no failure.
 UNHURRIED = hypothesis_settings(deadline=None)

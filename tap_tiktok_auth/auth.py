@@ -1,0 +1,230 @@
+"""The library's face: an authenticator for `requests` and for Singer SDK streams.
+
+It needs `requests` only once a request is sent, and it is a subclass of nothing, so that it fits
+every version of both.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from tap_tiktok_auth import network
+from tap_tiktok_auth.config import parsing, values
+from tap_tiktok_auth.credentials import data_calls
+from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.process import Lock, held_off
+from tap_tiktok_auth.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    import requests
+    from typing_extensions import Self
+
+    from tap_tiktok_auth.apis.base import TokenApi
+    from tap_tiktok_auth.config.models import Connection
+    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
+    from tap_tiktok_auth.errors import TikTokAuthError
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a token that could not be renewed is used before renewal is tried again.
+RENEWAL_PAUSE = 60.0
+
+
+class TikTokAuthenticator:
+    """Gives requests to TikTok the access token of one connection.
+
+    Hand it to `requests` as `auth`, or to a Singer SDK `RESTStream` as `authenticator`. It may be
+    shared by threads. The token store is opened with the first request.
+
+    - The token is renewed before it ends, and kept in memory while it is fresh.
+    - It goes into a header (`Access-Token`, for Login Kit `Authorization: Bearer`), never into the
+      address, and only to the connection's own host: the setting `business_api_url` or
+      `login_kit_api_url`. A request to any other host is refused with `ConfigurationError`. A
+      redirect that leaves the host is followed without the token.
+    - If TikTok refuses the token, also with HTTP 200, that very token is given up, a new one is
+      taken or made, and the request is sent once more. A body that cannot be read a second time is
+      not: there the refusal is returned, and the next request has the new token. Of an answer that
+      is read as a stream only a short JSON body of known length is looked into.
+
+    Args:
+        open_session: Opens the settings' token store and returns a manager over it.
+        connection: The connection's name; None for the only one there is.
+    """
+
+    def __init__(
+        self,
+        open_session: Callable[[], AbstractContextManager[TokenManager]],
+        connection: str | None = None,
+    ) -> None:
+        self._open_session = open_session
+        self._name = connection
+        self._lock = Lock()
+        self._manager: TokenManager | None = None
+        self._connection: Connection | None = None
+        self._held: Credentials | None = None
+        self._ask_again_at = 0.0
+        self._opened_session: ExitStack | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], connection: str | None = None) -> Self:
+        """Return an authenticator from the tap's settings; nothing is opened or sent yet.
+
+        Args:
+            config: Settings of tap-tiktok-auth by name, as in its Singer config.
+            connection: Which connection, of the config or of the token store; None for the only
+                one of the config or, if that has none, of the store.
+
+        Raises:
+            ConfigurationError: The config is wrong.
+        """
+        parsed = parsing.parse(config)
+        return cls(lambda: session(parsed), connection)
+
+    @classmethod
+    def from_environment(
+        cls, connection: str | None = None, environ: Mapping[str, str] | None = None
+    ) -> Self:
+        """Return an authenticator from `TAP_TIKTOK_AUTH_*` variables; see `from_config`.
+
+        Raises:
+            ConfigurationError: A variable is wrong.
+        """
+        settings = values.from_environment(os.environ if environ is None else environ)
+        return cls.from_config(settings, connection)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token's header on a request, and watch how TikTok answers it.
+
+        Raises:
+            ConfigurationError: The request goes to a host that the token does not belong to.
+            TikTokAuthError: There is no token that works; the error says what to do.
+        """
+        held, api = self._current()
+        network.check(request.url, api.data_host, held.connection.name)
+        request.headers.update(api.authorization(held.token.access_token))
+        # The Singer SDK calls twice for one request, and again before it repeats one.
+        hooks = request.hooks["response"]
+        others = [hook for hook in hooks if not isinstance(hook, Watch)]
+        hooks[:] = [Watch(self, request, held, api), *others]
+        return request
+
+    def access_token(self) -> str:
+        """Return a fresh access token, for clients that take the token itself.
+
+        Raises:
+            TikTokAuthError: There is no token that works; the error says what to do.
+        """
+        held, _ = self._current()
+        return held.token.access_token
+
+    def close(self) -> None:
+        """Close the token store and the connections to TikTok; a later use opens them again."""
+        with self._lock.held():
+            opened, self._opened_session = self._opened_session, None
+            self._manager = self._connection = self._held = None
+            if opened is not None:
+                opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(connection={self._name!r})"
+
+    # What a watch asks for
+
+    def replacement(self, refused: Credentials, rejection: TikTokAuthError) -> Credentials:
+        """Return another token for one that TikTok refused; the store compares and swaps.
+
+        Raises:
+            TikTokAuthError: There is no other; *rejection* if none can be had.
+        """
+        with self._lock.held():
+            manager = self._opened()
+            self._held = None
+            return self._keep(manager, data_calls.replace_rejected(manager, refused, rejection))
+
+    def given_up(self, refused: Credentials, rejection: TikTokAuthError) -> TikTokAuthError:
+        """Remember that TikTok refused also the new token, and return the error to raise."""
+        with self._lock.held():
+            self._held = None
+            data_calls.note_rejection(self._opened(), refused, rejection)
+        return rejection.of(refused.connection.name)
+
+    # Having a token
+
+    def _current(self) -> tuple[Credentials, TokenApi]:
+        manager, held = self._manager, self._held
+        works = manager is not None and held is not None and _works(manager, held)
+        # Who has a token that works goes on with it while another thread renews it.
+        with self._lock.held(wait=not works) as ours:
+            if not ours and manager is not None and held is not None:
+                return held, manager.api(held.connection)
+            manager, held = self._opened(), self._held
+            if held is None or not self._is_good(manager, held):
+                if self._connection is None:
+                    self._connection = self._resolve(manager)
+                held = self._keep(manager, manager.get_token(self._connection))
+            return held, manager.api(held.connection)
+
+    def _is_good(self, manager: TokenManager, held: Credentials) -> bool:
+        now = manager.store.now()
+        state = held.token.state(now, manager.config.refresh_margin)
+        return state == "fresh" or (state == "stale" and now < self._ask_again_at)
+
+    def _keep(self, manager: TokenManager, held: Credentials) -> Credentials:
+        if held.warning is not None:
+            log.warning("%s", held.warning.of(held.connection.name))
+        self._held = held
+        self._ask_again_at = manager.store.now() + RENEWAL_PAUSE
+        return held
+
+    def _opened(self) -> TokenManager:
+        if self._manager is None:
+            opened = ExitStack()
+            with held_off():
+                _import_all()
+                self._manager = opened.enter_context(self._open_session())
+            self._opened_session = opened
+        return self._manager
+
+    def _resolve(self, manager: TokenManager) -> Connection:
+        if self._name is not None:
+            return manager.connection(self._name)
+        configured = manager.config.connections
+        found = [manager.connection(c.name) for c in configured] or manager.connections()
+        if len(found) > 1:
+            names = ", ".join(connection.name for connection in found[:10])
+            raise ConfigurationError(
+                f"there are {len(found)} connections: {names}{', …' if len(found) > 10 else ''}",
+                next_step="Name the one to use with the argument connection.",
+            )
+        return found[0]
+
+
+def _works(manager: TokenManager, held: Credentials) -> bool:
+    return held.token.state(manager.store.now(), 0) != "expired"
+
+
+def _import_all() -> None:
+    """Import what a renewal needs; in a child that is forked in the midst, it never would be."""
+    import platformdirs  # noqa: F401, PLC0415  (once needed)
+
+    from tap_tiktok_auth.credentials import single_flight  # noqa: F401, PLC0415
+    from tap_tiktok_auth.store import recovery  # noqa: F401, PLC0415

@@ -1,0 +1,191 @@
+"""Values of settings: read from the environment, checked, and told apart from secrets.
+
+Nothing here raises an error that contains a value: a value may be a secret that was put into the
+wrong place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from tap_tiktok_auth.config.settings import BY_NAME, SETTINGS, Kind, Setting
+from tap_tiktok_auth.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+_HUGE = 1e15
+#: The most characters of a text: TikTok's credentials have a few hundred.
+_LONGEST = 8_192
+#: What a key looks like that somebody meant as a setting; another one may be a secret.
+_SETTING = re.compile(r"[a-z]+(?:_[a-z]+)*", re.IGNORECASE)
+
+#: An address, or parameters of one.
+_MORE_THAN_A_CODE = re.compile(r"://|(?:^|[?&])(?:auth_code|code|state|scopes)=", re.IGNORECASE)
+#: TikTok's codes have stars and exclamation marks. One that has any of them bare was decoded.
+_ENCODED = re.compile(r"(?:[\w.~-]|%[0-9a-f]{2})+", re.IGNORECASE | re.ASCII)
+
+_EXPECTED: dict[Kind, str] = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "strings": "a list of texts",
+    "objects": "a list of objects, each with a name",
+    "object": "an object",
+}
+
+
+def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that environment variables carry.
+
+    Args:
+        environ: The environment, such as `os.environ`.
+
+    Raises:
+        ConfigurationError: A variable's text is not of the setting's kind.
+    """
+    return {
+        setting.name: _from_text(setting, environ[setting.env_var], setting.env_var)
+        for setting in SETTINGS
+        if setting.env_var in environ
+    }
+
+
+def _from_text(setting: Setting, text: str, name: str) -> Any:  # noqa: ANN401  (kinds differ)
+    if setting.kind == "string":
+        return text
+    if setting.kind == "boolean":
+        words = {"true": True, "1": True, "yes": True, "on": True}
+        words |= {"false": False, "0": False, "no": False, "off": False}
+        value: Any = words.get(text.strip().lower())
+    elif setting.kind == "strings" and not text.lstrip().startswith(("[", '"')):
+        value = [item.strip() for item in text.split(",")]
+    else:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = None
+    if value is None:
+        what = f"{_EXPECTED[setting.kind]}{_as_json(setting)}"
+        raise _wrong(name, f"must be {what}")
+    return value
+
+
+def _as_json(setting: Setting) -> str:
+    return ", written as JSON" if setting.kind in {"strings", "objects", "object"} else ""
+
+
+def from_file(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a config file carries, with texts read as in the environment.
+
+    Meltano writes as text what its project does not declare the kind of.
+
+    Raises:
+        ConfigurationError: A text is not of the setting's kind.
+    """
+    return {
+        name: _from_text(BY_NAME[name], value, name)
+        if name in BY_NAME and isinstance(value, str)
+        else value
+        for name, value in config.items()
+    }
+
+
+def validate(config: Mapping[str, Any], known: Mapping[str, Setting], where: str = "") -> None:
+    """Check names, kinds, choices and ranges of settings.
+
+    Args:
+        config: Settings by name; None means "not set".
+        known: The settings that are allowed here.
+        where: Prefix of names in errors, such as `connections.acme.`.
+
+    Raises:
+        ConfigurationError: A setting is unknown or its value is not allowed.
+    """
+    for key, value in config.items():
+        if key not in known:
+            if not (isinstance(key, str) and len(key) <= 40 and _SETTING.fullmatch(key)):
+                key = "…"  # noqa: PLW2901
+            raise _wrong(where + key, "is not a setting", _suggest(key, known))
+        if value is not None:
+            _validate_value(known[key], value, where + key)
+
+
+def _validate_value(setting: Setting, value: object, name: str) -> None:
+    if not _is_of_kind(setting.kind, value):
+        raise _wrong(name, f"must be {_EXPECTED[setting.kind]}")
+    texts = [text for text in (value, *_items(value)) if isinstance(text, str)]
+    if any(len(text) > _LONGEST for text in texts):
+        raise _wrong(name, f"is longer than {_LONGEST} characters")
+    if "" in texts:
+        raise _wrong(name, "is empty", "Give it a value, or remove it.")
+    if not all(text.isprintable() for text in texts):
+        raise _wrong(name, "contains a line break or another control character")
+    if setting.secret and setting.per_connection and not str(value).isascii():
+        raise _wrong(name, "contains a character that no credential has")
+    if any(text != text.strip() for text in texts):
+        raise _wrong(name, "begins or ends with a space")
+    if setting.name == "auth_code":
+        _check_code(str(value), name)
+    if setting.choices and value not in setting.choices:
+        raise _wrong(name, f"must be one of: {', '.join(setting.choices)}")
+    if setting.minimum is not None and isinstance(value, int | float) and value < setting.minimum:
+        raise _wrong(name, f"must be at least {setting.minimum:g}")
+
+
+def _check_code(code: str, name: str) -> None:
+    """Refuse what TikTok would refuse, before the code is used up by it."""
+    if _MORE_THAN_A_CODE.search(code):
+        raise _wrong(
+            name,
+            "is more than the code",
+            "Give what stands in the address after auth_code= (or code=) and before the next &, "
+            "URL-decoded once.",
+        )
+    if "%" in code and _ENCODED.fullmatch(code):
+        raise _wrong(name, "is URL-encoded still", "Decode it once: %2A is *, %21 is !")
+
+
+def _is_of_kind(kind: Kind, value: object) -> bool:
+    if kind == "string":
+        return isinstance(value, str)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind in {"integer", "number"}:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        # Not NaN, not infinite, and small enough to be reckoned with as a float.
+        return -_HUGE < value < _HUGE and (kind == "number" or isinstance(value, int))
+    if kind == "object":
+        return isinstance(value, dict)
+    of = str if kind == "strings" else dict
+    return isinstance(value, list | tuple) and all(isinstance(item, of) for item in value)
+
+
+def _items(value: object) -> Iterable[object]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _wrong(name: str, problem: str, next_step: str | None = None) -> ConfigurationError:
+    return ConfigurationError(f"setting {name} {problem}", next_step=next_step)
+
+
+def _suggest(key: str, known: Mapping[str, Setting]) -> str:
+    import difflib  # noqa: PLC0415  (needed on this error only)
+
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
+
+
+def secrets_of(config: Mapping[str, Any]) -> Iterator[str]:
+    """Return all secret values of a config, checked or not."""
+    entries = config.get("connections")
+    for values in (config, *(entries if isinstance(entries, list | tuple) else ())):
+        for name, value in values.items() if isinstance(values, dict | MappingProxyType) else ():
+            if name in BY_NAME and BY_NAME[name].secret and isinstance(value, str):
+                yield from (value, *value.split(",")) if name == "token_store_key" else (value,)

@@ -1,0 +1,205 @@
+"""What the store keeps of a connection, as values.
+
+What there may be a hundred thousand of is a named tuple, which is small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.credentials.tokens import ObtainedBy, Token
+
+Status = Literal[
+    "active",
+    "refresh_failing",
+    "unconfirmed",
+    "reauthorization_required",
+    "revoked",
+    "pending",
+]
+
+EventName = Literal[
+    "exchanged",
+    "imported",
+    "refreshed",
+    "refresh_failed",
+    "unconfirmed",
+    "revoked",
+    "reauthorization_required",
+    "advertiser_granted",
+    "advertiser_lost",
+    "scopes_changed",
+]
+
+AdvertiserSource = Literal["advertiser_get", "token_response", "config"]
+
+
+@dataclass(frozen=True)
+class TokenRequestMark:
+    """A token request whose fate the store must remember.
+
+    Attributes:
+        key: Keyed hash of all credentials in the request; tells one attempt from another.
+        at: When it was begun, seconds since the epoch.
+        outcome: `sent` from before the request until its result is committed; whoever finds it
+            without a holder knows that a process died in between. `unconfirmed`: no usable answer.
+            `refused`: TikTok refused the credential for good, so it is not sent again.
+    """
+
+    key: str
+    at: float
+    outcome: Literal["sent", "unconfirmed", "refused"]
+
+
+@dataclass(frozen=True)
+class LastError:
+    """The last error of a connection, safe to show."""
+
+    message: str
+    at: float
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredConnection:
+    """A stored connection.
+
+    All times are seconds since the epoch, UTC.
+
+    Attributes:
+        name: The connection's name.
+        api: TikTok's token system.
+        app_id: The app that its tokens belong to.
+        generation: Counts the tokens the connection has had; every commit of tokens compares and
+            swaps it.
+        token: The token it holds, if any.
+        app_secret: The app secret that came with a login.
+        redirect_uri: The callback address that came with a login.
+        seed_hash: Keyed hash of the seed that the chain started from; None after a login.
+        spent_seeds: Keyed hashes of all seeds that TikTok has taken, and the keys of all attempts
+            that it refused; they are never sent again.
+        status: How the connection is.
+        obtained_by: How the chain started.
+        origin: Scheme, host and port that gave the tokens; they go to no other. None if an older
+            version stored them.
+        subject_id: Whom the token speaks for.
+        scopes: The token's scopes, sorted; None if never told.
+        last_refreshed_at: When it was last refreshed.
+        refresh_count: How often the chain was refreshed.
+        attempt: The token request that is unsettled, if any.
+        failure: The last error since the connection last was well.
+        request_id: TikTok's id of the last token request.
+        verified_at: When TikTok last confirmed the token.
+    """
+
+    name: str
+    api: str
+    app_id: str
+    generation: int = 0
+    token: Token | None = None
+    app_secret: str | None = field(default=None, repr=False)
+    redirect_uri: str | None = None
+    seed_hash: str | None = None
+    spent_seeds: tuple[str, ...] = ()
+    status: Status = "pending"
+    obtained_by: ObtainedBy | None = None
+    origin: str | None = None
+    subject_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    last_refreshed_at: float | None = None
+    refresh_count: int = 0
+    attempt: TokenRequestMark | None = None
+    failure: LastError | None = None
+    request_id: str | None = None
+    verified_at: float | None = None
+
+
+class Event(NamedTuple):
+    """A line of the audit trail, before the store gives it an id.
+
+    Attributes:
+        name: What happened.
+        connection: To which connection.
+        fingerprint_before: Fingerprint of the access token before.
+        fingerprint_after: Fingerprint of the access token after.
+        advertiser_id: The ad account that was granted or lost.
+        error_code: TikTok's code.
+        error_message: The error, safe to show.
+        request_id: TikTok's id of the call.
+    """
+
+    name: EventName
+    connection: str
+    fingerprint_before: str | None = None
+    fingerprint_after: str | None = None
+    advertiser_id: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    request_id: str | None = None
+
+
+class StoredEvent(NamedTuple):
+    """An event as the store has it.
+
+    Attributes:
+        event_id: Grows with every event of a store, in the order of their commits.
+        occurred_at: When, seconds since the epoch.
+        event: What.
+        host: Name of the machine.
+        pid: Process id there.
+        tap_version: Version of this package.
+    """
+
+    event_id: int
+    occurred_at: float
+    event: Event
+    host: str
+    pid: int
+    tap_version: str
+
+
+class AdvertiserAccess(NamedTuple):
+    """An ad account that a connection has or had.
+
+    Attributes:
+        advertiser_id: Its id.
+        name: Its name, if ever told.
+        source: Who told.
+        first_seen_at: When it was first granted.
+        last_seen_at: When it was last seen granted.
+        lost_at: When it was found gone; None while it is granted.
+    """
+
+    advertiser_id: str
+    name: str | None
+    source: AdvertiserSource
+    first_seen_at: float
+    last_seen_at: float
+    lost_at: float | None = None
+
+
+@dataclass(frozen=True)
+class PendingLogin:
+    """A login that was begun and not yet finished.
+
+    Attributes:
+        connection: The connection's name.
+        api: TikTok's token system.
+        app_id: The app id.
+        app_secret: The app secret.
+        redirect_uri: The callback address.
+        code_verifier: The PKCE verifier.
+        begun_at: When, seconds since the epoch.
+        origin: Scheme, host and port that the code and the app secret are for, as in a record.
+    """
+
+    connection: str
+    api: str
+    app_id: str
+    app_secret: str = field(repr=False)
+    redirect_uri: str
+    code_verifier: str | None = field(default=None, repr=False)
+    begun_at: float = 0.0
+    origin: str | None = None

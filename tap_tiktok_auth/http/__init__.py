@@ -1,0 +1,1 @@
+"""HTTP requests: sent once, paced, retried only where that is safe."""

@@ -1,1 +1,0 @@
-"""The broker under signals, kills and a failing store."""

@@ -1,0 +1,1 @@
+"""The manager under signals, kills and a failing store."""

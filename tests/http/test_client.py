@@ -1,0 +1,173 @@
+"""What goes along with a request and what does not, how often it is sent, and when not at all."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_tiktok_auth.apis.messages import Request, Response
+from tap_tiktok_auth.errors import (
+    ConfigurationError,
+    NoAnswer,
+    RateLimited,
+    TikTokAuthError,
+    TryAgainLater,
+)
+from tap_tiktok_auth.http.client import BODY_LIMIT, Client
+from tests.http.calls import answer, at, body_of, request
+from tests.http.servers import RawServer, read_request, serving
+
+if TYPE_CHECKING:
+    import socket
+    from pathlib import Path
+
+    from tests.standin.server import StandIn
+
+
+def test_redirects_are_not_followed(client: Client) -> None:
+    """The token goes to no other host, not even when the first one says so."""
+    with serving(answer) as other:
+
+        def deal(connection: socket.socket, server: RawServer) -> None:
+            server.received.append(read_request(connection))
+            place = f"http://localhost:{other.port}/stolen/".encode()
+            connection.sendall(
+                b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: " + place + b"\r\n\r\n"
+            )
+
+        with serving(deal) as server:
+            for spends in (False, True):
+                assert client.send(request(at(server), spends=spends)).status == 307
+        assert other.accepted == 0
+
+
+def test_netrc_is_ignored(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that lies about for this host is not sent along."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password PASSWORD\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(answer) as server:
+        client.send(request(at(server)))
+        client.send(request(at(server), spends=True))
+    assert b"authorization" not in b"".join(server.received).lower()
+
+
+def test_cookies_are_not_kept(client: Client, standin: StandIn) -> None:
+    """What one answer sets is not sent with the next request of another connection."""
+    standin.fail("/x/", body={}, headers={"Set-Cookie": "who=me; Path=/"}, times=1)
+    url = f"{standin.url}/x/"
+    client.send(request(url))
+    client.send(request(url))
+    assert "cookie" not in standin.calls[1].headers
+
+
+def test_reads_share_a_connection_and_token_requests_do_not(
+    client: Client, standin: StandIn
+) -> None:
+    """Reads go over one connection; each request that spends something gets a new one."""
+    url = f"{standin.url}/open_api/v1.3/user/info/"
+    for _ in range(3):
+        client.send(request(url))
+    reads = {call.port for call in standin.calls}
+    for _ in range(3):
+        client.send(request(url, spends=True))
+    posts = {call.port for call in standin.calls[3:]}
+    assert (len(reads), len(posts)) == (1, 3)
+    assert not reads & posts
+
+
+def test_an_idle_connection_that_was_closed(client: Client, waits: list[float]) -> None:
+    """A read over a connection that the other side closed meanwhile is made again."""
+    del waits
+    with serving(answer) as server:
+        assert client.fetch(request(at(server)), body_of) == b"{}"
+        assert client.fetch(request(at(server)), body_of) == b"{}"
+        assert client.fetch(request(at(server), spends=True), body_of) == b"{}"
+
+
+@pytest.mark.parametrize("header", ["act\r\nX-Evil: 1", "act\n", "act\u2028", "t\u00f6ken\u4e00"])
+def test_a_token_that_no_header_takes(client: Client, header: str) -> None:
+    """A credential that cannot be sent is a matter of settings, and is not shown."""
+    headers = {"Access-Token": header}
+    with serving(answer) as server:
+        with pytest.raises(ConfigurationError, match="cannot be sent") as caught:
+            client.fetch(Request("read", "GET", at(server), headers=headers), body_of)
+        assert header not in str(caught.value)
+        assert server.received == []
+
+
+def test_an_answer_at_the_limit(client: Client, standin: StandIn) -> None:
+    """Just as much as allowed is read, one byte more is not."""
+    standin.fail("/x/", body=b" " * BODY_LIMIT)
+    standin.fail("/x/", body=b" " * (BODY_LIMIT + 1))
+    url = f"{standin.url}/x/"
+    assert len(client.send(request(url)).body) == BODY_LIMIT
+    with pytest.raises(NoAnswer, match="larger than 10 MB"):
+        client.send(request(url))
+
+
+def test_retry_after_is_honoured(client: Client, standin: StandIn, waits: list[float]) -> None:
+    """A wait that the answer names is at least waited, up to five minutes."""
+    standin.fail("/x/", body=b"", status=429, headers={"Retry-After": "42"})
+    standin.fail("/x/", body=b"", status=429, headers={"Retry-After": "999999"})
+    standin.fail("/x/", body=b"", status=429, headers={"Retry-After": "Wed, 21 Oct 2026"})
+    standin.fail("/x/", body=b"fine")
+
+    def read(response: Response) -> bytes:
+        if response.status == 429:
+            raise RateLimited("slow down")
+        return response.body
+
+    assert client.fetch(request(f"{standin.url}/x/"), read) == b"fine"
+    assert waits[:2] == [42.0, 300.0]
+
+
+def test_told_to_stop(standin: StandIn) -> None:
+    """Once the process is to end nothing new is sent and no wait goes on."""
+    stop = threading.Event()
+    client = Client(stop=stop, requests_per_second=10_000)
+
+    def read(response: Response) -> bytes:
+        stop.set()
+        raise TryAgainLater(f"HTTP {response.status}")
+
+    with pytest.raises(TryAgainLater, match="told to stop"):
+        client.fetch(request(f"{standin.url}/x/"), read)
+    with pytest.raises(TryAgainLater, match="told to stop"):
+        client.fetch(request(f"{standin.url}/x/"), read)
+    assert len(standin.calls) == 1
+    client.close()
+
+
+@pytest.mark.parametrize("kind", [ConfigurationError, TryAgainLater])
+def test_before_send_comes_right_before(
+    client: Client, waits: list[float], kind: type[TikTokAuthError]
+) -> None:
+    """It is called before each sending, and what it raises ends the request, without a retry."""
+    called: list[int] = []
+
+    def confirm() -> None:
+        called.append(1)
+        if len(called) == 2:
+            raise kind("not ours any more")
+
+    def read(response: Response) -> bytes:
+        raise RateLimited(f"HTTP {response.status}")
+
+    with serving(answer) as server:
+        with pytest.raises(kind, match="not ours"):
+            client.fetch(request(at(server), spends=True), read, before_send=confirm)
+        assert (server.accepted, len(called)) == (1, 2)
+    assert len(waits) <= 1
+
+
+def test_only_our_own_name_is_told(client: Client) -> None:
+    """The request says who asks, takes no compressed answer, and nothing of `requests`."""
+    with serving(answer) as server:
+        client.send(request(at(server)))
+    (sent,) = server.received
+    assert b"User-Agent: tap-tiktok-auth/" in sent
+    assert b"Accept-Encoding: identity" in sent
+    assert b"python-requests" not in sent

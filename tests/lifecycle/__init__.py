@@ -1,1 +1,0 @@
-"""The rules over made-up histories."""
