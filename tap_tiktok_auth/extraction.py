@@ -116,10 +116,10 @@ def tiktok_account(manager: TokenManager, report: CheckResult) -> Account | None
         TikTokAuthError: The call fails for another reason than a missing permission.
     """
     held = report.held
-    if held is None or held.record.subject_id is None:
+    if held is None or held.stored.subject_id is None:
         return None
-    api, record = manager.api(held.connection), held.record
-    open_id, scopes = held.record.subject_id, record.scopes or ()
+    api, record = manager.api(held.connection), held.stored
+    open_id, scopes = held.stored.subject_id, record.scopes or ()
     known = report.account or Account(open_id=open_id)
     if not isinstance(api, AccountsApi):
         return known if isinstance(api, LoginKitApi) else None

@@ -135,7 +135,7 @@ def exec_command(
         if held.warning is not None:
             tell(str(held.warning.of(connection.name)))
         defaults = {_TOKEN: "access_token"}
-        if held.record.api == "marketing":
+        if held.stored.api == "marketing":
             defaults[_ADVERTISERS] = "advertiser_ids"
         found = variables(manager, held, assignments or defaults)
     _become(ctx.meta[_COMMAND], {**command_environment(os.environ, keep), **found})

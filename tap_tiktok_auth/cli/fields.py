@@ -42,16 +42,16 @@ FIELDS: dict[str, tuple[str, Callable[[Facts], str | None]]] = {
         lambda f: None if f.advertiser_ids is None else json.dumps(f.advertiser_ids),
     ),
     "connection": ("the connection's name", lambda f: f.held.connection.name),
-    "api": ("TikTok's token system", lambda f: f.held.record.api),
-    "app_id": ("the app id; for Login Kit the client key", lambda f: f.held.record.app_id or None),
+    "api": ("TikTok's token system", lambda f: f.held.stored.api),
+    "app_id": ("the app id; for Login Kit the client key", lambda f: f.held.stored.app_id or None),
     "open_id": (
         "whom the token speaks for: open id, creator id; marketing has none",
-        lambda f: f.held.record.subject_id,
+        lambda f: f.held.stored.subject_id,
     ),
-    "subject_id": ("the same, as the streams name it", lambda f: f.held.record.subject_id),
+    "subject_id": ("the same, as the streams name it", lambda f: f.held.stored.subject_id),
     "scopes": (
         "the scopes, comma separated",
-        lambda f: ",".join(f.held.record.scopes or ()) or None,
+        lambda f: ",".join(f.held.stored.scopes or ()) or None,
     ),
     "expires_at": (
         "when the access token ends, RFC 3339; long-term tokens have no end",
@@ -74,7 +74,7 @@ def variables(manager: TokenManager, held: Credentials, wanted: dict[str, str]) 
         TikTokAuthError: The connection has no such thing, or TikTok was asked and refused.
     """
     facts = Facts(held)
-    if held.record.api == "marketing" and _NEED_ADVERTISERS & set(wanted.values()):
+    if held.stored.api == "marketing" and _NEED_ADVERTISERS & set(wanted.values()):
         facts = Facts(held, advertiser_ids(manager, held))
     found = {}
     for variable, field in wanted.items():
@@ -94,7 +94,7 @@ def advertiser_ids(manager: TokenManager, held: Credentials) -> tuple[str, ...]:
     if held.connection.advertiser_ids:
         return held.connection.advertiser_ids
     seen = list(manager.store.advertisers(held.connection.name))
-    unconfirmed = held.record.verified_at is None and not held.record.refresh_count
+    unconfirmed = held.stored.verified_at is None and not held.stored.refresh_count
     if not seen or unconfirmed:  # what was seen may have been granted by an earlier consent
         report = check(manager, held.connection)
         if report.error is not None:

@@ -56,7 +56,7 @@ def token(
     print_json(
         {
             "connection": connection.name,
-            "api": held.record.api,
+            "api": held.stored.api,
             "access_token": held.token.access_token,
             "access_token_expires_at": rfc3339(held.token.expires_at),
         }

@@ -123,7 +123,7 @@ def check(
     except TikTokAuthError as error:
         return _failed(manager, connection, error)
     warnings = () if held.warning is None else (held.warning.of(connection.name),)
-    if not verify or held.record.obtained_by == "client_credentials":
+    if not verify or held.stored.obtained_by == "client_credentials":
         return _report(manager, held, warnings=warnings)
     try:
         return _verify(manager, held, warnings, known)
@@ -138,7 +138,7 @@ def _verify(
     told: Mapping[str, Identity],
 ) -> CheckResult:
     connection = held.connection
-    api, scopes = manager.api(connection), held.record.scopes or ()
+    api, scopes = manager.api(connection), held.stored.scopes or ()
     try:
         if held.token.access_token in told:  # an imported token was confirmed on the way in
             identity = told[held.token.access_token]
@@ -153,7 +153,7 @@ def _verify(
         # TikTok looked at the token's permissions, so it knows the token.
         identity = Identity()
         warnings = (*warnings, error)
-    record = held.record
+    record = held.stored
     confirmed = transitions.after_confirmation(
         record, manager.store.now(), subject_id=identity.subject_id, scopes=identity.scopes
     )
@@ -166,7 +166,7 @@ def _verify(
         sighting=_sighting(connection, identity),
     )
     if current:
-        held = replace(held, record=confirmed)
+        held = replace(held, stored=confirmed)
     return replace(
         _report(manager, held, warnings=warnings),
         verified=True,
@@ -193,13 +193,13 @@ def _report(
 ) -> CheckResult:
     now = manager.store.now()
     days = manager.config.consent_warning_days
-    deadline = lifecycle.consent_warning(held.record, now, days, told=held.warning)
+    deadline = lifecycle.consent_warning(held.stored, now, days, told=held.warning)
     if deadline is not None:
         warnings = (*warnings, deadline.of(held.connection.name))
     return CheckResult(
         connection=held.connection,
         checked_at=now,
-        record=held.record,
+        record=held.stored,
         held=held,
         warnings=warnings,
     )

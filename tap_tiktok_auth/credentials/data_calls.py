@@ -65,8 +65,8 @@ def replace_rejected(
     """
     note_rejection(manager, held, rejection)
     current = manager.store.read(held.connection.name)
-    renewable = lifecycle.can_renew(held.record, manager.store.now())
-    if current is None or (current.generation == held.record.generation and not renewable):
+    renewable = lifecycle.can_renew(held.stored, manager.store.now())
+    if current is None or (current.generation == held.stored.generation and not renewable):
         raise rejection.of(held.connection.name)
     return manager.get_token(held.connection)
 
@@ -74,8 +74,8 @@ def replace_rejected(
 def note_rejection(manager: TokenManager, held: Credentials, rejection: TikTokAuthError) -> None:
     """Remember that TikTok refused a token, unless it was replaced meanwhile."""
     store = manager.store
-    record = transitions.after_rejection(held.record, rejection, store.now())
-    ended = record.status == "reauthorization_required" != held.record.status
+    record = transitions.after_rejection(held.stored, rejection, store.now())
+    ended = record.status == "reauthorization_required" != held.stored.status
     store.amend(
         record,
         ("token", "status", "failure", "request_id"),
@@ -96,5 +96,5 @@ def _call(
 ) -> T:
     request = build(held.token.access_token)
     if not request.app_id:
-        request = replace(request, app_id=held.record.app_id)
+        request = replace(request, app_id=held.stored.app_id)
     return manager.client.fetch(request, read)

@@ -47,22 +47,22 @@ class Credentials:
 
     Attributes:
         connection: The connection, with the app that the token belongs to.
-        record: What the store has of it.
+        stored: What the store has of it.
         warning: Why the token, which still works, could not be renewed.
         renewal: What was done to have it; None if it was there, or someone else's work.
     """
 
     connection: Connection
-    record: StoredConnection
+    stored: StoredConnection
     warning: TikTokAuthError | None = None
     renewal: EventName | None = None
 
     @property
     def token(self) -> Token:
         """The token."""
-        if self.record.token is None:
+        if self.stored.token is None:
             raise AuthorizationRequired("it has no token", next_step=lifecycle.LOGIN)
-        return self.record.token
+        return self.stored.token
 
 
 class TokenManager(Forkable):
@@ -180,7 +180,7 @@ class TokenManager(Forkable):
         """
         return self.held(connection, Ask(min_lifetime=min_lifetime, force=force, recheck=recheck))
 
-    def start(
+    def log_in(
         self,
         connection: Connection,
         *,

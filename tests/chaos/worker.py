@@ -107,7 +107,7 @@ def ask_once(place: Place, barrier: Barrier, answer: Pipe) -> None:
         connection = manager.connection("acme")
         barrier.wait()
         held = manager.get_token(connection)
-    answer.send((held.record.generation, held.token.access_token))
+    answer.send((held.stored.generation, held.token.access_token))
 
 
 def ask_on_and_on(
@@ -123,9 +123,9 @@ def ask_on_and_on(
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             held = manager.get_token(connection)
-            token = seen.setdefault(held.record.generation, held.token.access_token)
+            token = seen.setdefault(held.stored.generation, held.token.access_token)
             if token != held.token.access_token or held.warning is not None:
-                clashes.append((held.record.generation, str(held.warning)))
+                clashes.append((held.stored.generation, str(held.warning)))
             time.sleep(0.01)
     answer.send((seen, clashes))
 

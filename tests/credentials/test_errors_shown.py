@@ -63,7 +63,7 @@ def test_no_value_shows_its_secrets(bench: Bench) -> None:
             held = manager.get_token(connection)
             api = manager.api(connection)
             assert held.connection.app is not None
-            shown = repr((config, connection, held, held.token, held.record, manager))
+            shown = repr((config, connection, held, held.token, held.stored, manager))
             shown += repr(api.verify(held.connection, held.token.access_token))
             shown += repr(api.refresh(held.connection.app, held.token.refresh_token or "rft"))
             assert not [secret for secret in bench.secrets() if secret in shown]

@@ -33,5 +33,5 @@ def test_a_bug_under_the_lease_does_not_lock_others_out(
 
         held = manager.get_token(manager.connection("default"))
 
-    assert held.record.status == "active"
+    assert held.stored.status == "active"
     assert tiktok_simulator.count(action="exchange") == 1

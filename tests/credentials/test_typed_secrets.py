@@ -35,6 +35,6 @@ def test_it_is_masked_in_logs(
             seed=Seed("auth_code", code, refresh, access, verifier),
         )
         with pytest.raises(TikTokAuthError):
-            manager.start(typed)
+            manager.log_in(typed)
     root.warning("%s", SECRETS)
     assert stream.getvalue().endswith("('***', '***', '***', '***', '***')\n")

@@ -19,7 +19,7 @@ def main() -> None:
         except TikTokAuthError as error:
             print(type(error).__name__, error)
         else:
-            print(held.record.generation, held.warning)
+            print(held.stored.generation, held.warning)
 
 
 if __name__ == "__main__":

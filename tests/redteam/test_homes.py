@@ -82,4 +82,4 @@ def test_no_place_for_temporary_files(target: Target, monkeypatch: pytest.Monkey
     monkeypatch.setattr("tempfile.gettempdir", none)
     target.consent()
     with target.manager() as manager:
-        assert manager.get_token(manager.connection("acme")).record.generation == 2
+        assert manager.get_token(manager.connection("acme")).stored.generation == 2

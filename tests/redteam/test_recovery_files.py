@@ -41,7 +41,7 @@ def test_another_machine_was_refused_first(target: Target) -> None:
     with target.manager() as manager:
         held = manager.get_token(manager.connection("acme"))
     assert held.token == after.token
-    assert target.is_live(held.record)
+    assert target.is_live(held.stored)
 
 
 def test_an_old_backup_was_restored(target: Target) -> None:
@@ -61,8 +61,8 @@ def test_a_file_of_a_former_chain(target: Target) -> None:
     new = target.consent()
     with target.manager() as manager:
         held = manager.get_token(manager.connection("acme"))
-    assert held.record.generation == new.generation + 1
-    assert target.is_live(held.record)
+    assert held.stored.generation == new.generation + 1
+    assert target.is_live(held.stored)
 
 
 def test_two_files_in_order(target: Target) -> None:

@@ -56,8 +56,8 @@ def test_a_store_that_is_restored_meanwhile(target: Target) -> None:
         take_away(target)
         shutil.copy(backup, target.path)
         held = asked.result()
-    assert target.record() == held.record
-    assert target.is_live(held.record)
+    assert target.record() == held.stored
+    assert target.is_live(held.stored)
     assert target.tiktok.count("refresh") == 1
 
 

@@ -65,10 +65,10 @@ def test_a_login_during_a_refresh(target: Target) -> None:
     with target.manager() as manager, target.manager() as other:
         acme = manager.connection("acme")
         with under_way(target, "refresh", lambda: manager.get_token(acme)) as result:
-            held = other.start(new)
-        assert result().record.generation == held.record.generation - 1
-    assert target.record() == held.record
-    assert target.is_live(held.record)
+            held = other.log_in(new)
+        assert result().stored.generation == held.stored.generation - 1
+    assert target.record() == held.stored
+    assert target.is_live(held.stored)
 
 
 def test_a_login_that_fails_late(target: Target) -> None:
@@ -77,7 +77,7 @@ def test_a_login_that_fails_late(target: Target) -> None:
     seed = Seed("auth_code", auth_code="no-such-code")
     acme = Connection("acme", "accounts", App(app.app_id, app.app_secret), seed, app.redirect_uri)
     with target.manager() as manager:
-        with under_way(target, "exchange", lambda: manager.start(acme)) as result:
+        with under_way(target, "exchange", lambda: manager.log_in(acme)) as result:
             with closing(sqlite3.connect(target.path)) as database, database:
                 database.execute("UPDATE connections SET held_by = NULL")
             new = target.consent()
@@ -93,7 +93,7 @@ def test_a_first_login_that_fails_leaves_nothing(target: Target) -> None:
     acme = Connection("acme", "accounts", App(app.app_id, app.app_secret), seed, app.redirect_uri)
     with target.manager() as manager:
         with pytest.raises(TikTokAuthError):
-            manager.start(acme)
+            manager.log_in(acme)
         assert manager.store.read("acme") is None
 
 
@@ -109,7 +109,7 @@ def test_forget_waits_for_a_refresh(target: Target) -> None:
             assert done.exit_code == 0, done.output
             new = target.consent(left=3600.0)
         held = result()
-    assert held.record.generation == first.generation + 1
+    assert held.stored.generation == first.generation + 1
     assert target.record() == new
 
 

@@ -132,7 +132,7 @@ def test_locked_for_a_moment(tmp_path: Path, tiktok: Simulator) -> None:
         backup.execute("ROLLBACK")
         held = asked.result()
     assert tiktok.token_state(held.token.access_token) == "live"
-    assert store.read("default") == held.record
+    assert store.read("default") == held.stored
     manager.close()
     place.close()
 

@@ -174,7 +174,7 @@ def test_a_connection_of_a_login(bench: Bench) -> None:
     config = bench.settings()
     wanted = bench.settings(bench.consented("accounts", "person"))
     with session(parse(config)) as manager:
-        manager.start(parse(wanted).connections[0])
+        manager.log_in(parse(wanted).connections[0])
     run = bench.run(config)
     assert (run.code, run.row("person")["obtained_by"]) == (0, "login")
     bench.pass_time(2 * DAY)
@@ -195,7 +195,7 @@ def test_a_refused_code_does_not_stand_in_the_way_of_a_login(bench: Bench) -> No
     other = bench.consented("other", "accounts") | {"api": "accounts"}
     other["auth_code"] = bench.world.consent(app_of("other"), timed=True)
     with session(parse(bench.settings())) as manager:
-        manager.start(parse(bench.settings(other)).connections[0])
+        manager.log_in(parse(bench.settings(other)).connections[0])
     for _ in range(2):
         run = bench.run(settings)
         assert (run.code, run.row("accounts")["obtained_by"]) == (0, "login")
