@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.apis.base import TokenApi
     from tap_tiktok_auth.config.models import Connection
-    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Credentials
     from tap_tiktok_auth.errors import TikTokAuthError
 
 log = logging.getLogger(__name__)
@@ -226,5 +227,5 @@ def _import_all() -> None:
     """Import what a renewal needs; in a child that is forked in the midst, it never would be."""
     import platformdirs  # noqa: F401, PLC0415  (once needed)
 
-    from tap_tiktok_auth.credentials import single_flight  # noqa: F401, PLC0415
+    from tap_tiktok_auth.credentials import renewal  # noqa: F401, PLC0415
     from tap_tiktok_auth.store import recovery  # noqa: F401, PLC0415

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.apis.creator_marketplace import MarketplaceAccount
     from tap_tiktok_auth.credentials.checks import CheckResult
-    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Credentials
 
 _TOO_MANY_IDS = "40011"
 #: The sandbox does not have the endpoint, the parameter or the account.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import requests
 
     from tap_tiktok_auth.apis.base import TokenApi
-    from tap_tiktok_auth.credentials.manager import Credentials
+    from tap_tiktok_auth.credentials.models import Credentials
 
     class Tokens(Protocol):
         """Where tokens come from."""

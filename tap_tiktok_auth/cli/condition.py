@@ -13,7 +13,7 @@ from tap_tiktok_auth.cli.tables import bar
 from tap_tiktok_auth.cli.times import span_text
 from tap_tiktok_auth.credentials import lifecycle
 from tap_tiktok_auth.credentials.checks import CheckResult
-from tap_tiktok_auth.credentials.manager import Credentials
+from tap_tiktok_auth.credentials.models import Credentials
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
     Revoked,

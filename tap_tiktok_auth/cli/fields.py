@@ -13,7 +13,8 @@ from tap_tiktok_auth.metadata import rfc3339
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Credentials
 
 
 @dataclass(frozen=True)

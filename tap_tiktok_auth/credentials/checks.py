@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from tap_tiktok_auth.apis.base import Identity
 from tap_tiktok_auth.credentials import lifecycle, transitions
 from tap_tiktok_auth.credentials.data_calls import call
-from tap_tiktok_auth.credentials.wishes import Ask
 from tap_tiktok_auth.errors import PermissionMissing, StoreError, TikTokAuthError
 from tap_tiktok_auth.process import deferred
 from tap_tiktok_auth.store.contract import AdvertiserListing
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.apis.base import Account
     from tap_tiktok_auth.config.models import Connection
-    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
-    from tap_tiktok_auth.credentials.models import EventName, StoredConnection
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Credentials, StoredConnection
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +117,14 @@ def check(
     """
     known = dict(told or {})
     try:
-        ask = Ask(force=force, since=since, recheck=verify, settle=True, told=known.__setitem__)
-        held = manager.held(connection, ask)
+        held = manager.get_token(
+            connection,
+            force=force,
+            since=since,
+            recheck=verify,
+            settle=True,
+            confirmed=known.__setitem__,
+        )
     except TikTokAuthError as error:
         return _failed(manager, connection, error)
     warnings = () if held.warning is None else (held.warning.of(connection.name),)
@@ -153,30 +158,23 @@ def _verify(
         # TikTok looked at the token's permissions, so it knows the token.
         identity = Identity()
         warnings = (*warnings, error)
-    record = held.stored
-    confirmed = transitions.after_confirmation(
-        record, manager.store.now(), subject_id=identity.subject_id, scopes=identity.scopes
+    change = transitions.confirmed(
+        held.stored, identity, manager.store.now(), manager.store.fingerprint
     )
-    names: tuple[EventName, ...] = ("scopes_changed",) if _scopes_changed(record, confirmed) else ()
-    fingerprint = manager.store.fingerprint(held.token.access_token)
     current = manager.store.amend(
-        confirmed,
+        change.stored,
         ("status", "failure", "subject_id", "scopes", "verified_at"),
-        events=transitions.token_events(names, confirmed, before=fingerprint, after=fingerprint),
+        events=change.events,
         sighting=_sighting(connection, identity),
     )
     if current:
-        held = replace(held, stored=confirmed)
+        held = replace(held, stored=change.stored)
     return replace(
         _report(manager, held, warnings=warnings),
         verified=True,
         account_ids=identity.account_ids,
         account=identity.account,
     )
-
-
-def _scopes_changed(before: StoredConnection, after: StoredConnection) -> bool:
-    return before.scopes is not None and before.scopes != after.scopes
 
 
 def _sighting(connection: Connection, identity: Identity) -> AdvertiserListing | None:
@@ -212,14 +210,13 @@ def _failed(manager: TokenManager, connection: Connection, error: TikTokAuthErro
         now = manager.store.now()
         record = manager.store.read(connection.name)
         # Settings that name another host say nothing about the connection.
-        if record is not None and manager.registry.elsewhere(record) is None:
-            before, (record, names) = record, transitions.after_stop(record, error, now)
-            token = record.token.access_token if record.token else None
-            events = transitions.token_events(
-                names, record, before=manager.store.fingerprint(token), error=error
-            )
-            if record != before:
-                manager.store.amend(record, ("status", "failure", "request_id"), events=events)
+        if record is not None and manager.registry.other_host(record) is None:
+            change = transitions.stopped(record, error, now, manager.store.fingerprint)
+            if change.stored != record:
+                manager.store.amend(
+                    change.stored, ("status", "failure", "request_id"), events=change.events
+                )
+            record = change.stored
     except StoreError as failed:
         log.debug("%s", failed)
     return CheckResult(

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tap_tiktok_auth.apis.messages import Request, Response
-    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Credentials
 
 T = TypeVar("T")
 
@@ -74,18 +75,8 @@ def replace_rejected(
 def note_rejection(manager: TokenManager, held: Credentials, rejection: TikTokAuthError) -> None:
     """Remember that TikTok refused a token, unless it was replaced meanwhile."""
     store = manager.store
-    record = transitions.after_rejection(held.stored, rejection, store.now())
-    ended = record.status == "reauthorization_required" != held.stored.status
-    store.amend(
-        record,
-        ("token", "status", "failure", "request_id"),
-        events=transitions.token_events(
-            ("reauthorization_required",) if ended else (),
-            record,
-            before=store.fingerprint(held.token.access_token),
-            error=rejection,
-        ),
-    )
+    change = transitions.rejected(held.stored, rejection, store.now(), store.fingerprint)
+    store.amend(change.stored, ("token", "status", "failure", "request_id"), events=change.events)
 
 
 def _call(

@@ -1,16 +1,17 @@
 """The life of a token: the rules, as pure functions.
 
-What is stored, what is configured and what TikTok answered go in; what to do next and what to
-store come out. Nothing here reads a clock, a file or a socket, so the rules can be tested with
-any history.
+What is stored, what is configured and what is asked for go in; what to do next comes out. What to
+store once it is done stands in `transitions`. Nothing here reads a clock, a file or a socket, so
+the rules can be tested with any history.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
+from tap_tiktok_auth.credentials.models import Credentials
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
     ConfigurationError,
@@ -19,9 +20,12 @@ from tap_tiktok_auth.errors import (
 )
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.config.models import SeedKind
-    from tap_tiktok_auth.credentials.models import StoredConnection, TokenRequestMark
-    from tap_tiktok_auth.credentials.tokens import Token
+    from collections.abc import Callable
+
+    from tap_tiktok_auth.apis.base import Identity
+    from tap_tiktok_auth.config.models import Connection, SeedKind
+    from tap_tiktok_auth.credentials.models import StoredConnection, Token, TokenRequestMark
+    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 Action = Literal["use", "refresh", "exchange", "import", "client_token", "stop"]
 
@@ -30,40 +34,73 @@ DAY = 86_400
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked for, and from what it may be had.
+class TokenOptions:
+    """How a token is asked for.
 
     Attributes:
-        now: Seconds since the epoch.
+        min_lifetime: Seconds for which it must work at least.
+        force: Refresh even a fresh token, and send a refused credential again.
+        since: With *force*: a token that was requested after this time will do.
+        recheck: A token that TikTok refused before will do, because TikTok is asked about it next.
+        settle: Refresh also a fresh token if TikTok left its last refresh unanswered.
+        login: Start a new chain from the connection's seed, whatever is stored.
+        configured_seed_hash: With *login*: keyed hash of the seed in the config, which counts as
+            taken from then on.
+        seen: The generation that was stored when the question came. A newer token answers it,
+            however it was put: who waited for another's refresh does not refresh again.
+        approve: Called with what TikTok grants to a login, before it is stored; may refuse it.
+        confirmed: Called with an access token that TikTok had to confirm on the way, and with what
+            it said about it.
+    """
+
+    min_lifetime: float = 0.0
+    force: bool = False
+    since: float | None = None
+    recheck: bool = False
+    settle: bool = False
+    login: bool = False
+    configured_seed_hash: str | None = None
+    seen: int | None = None
+    approve: Callable[[TokenResponse], None] = lambda _: None
+    confirmed: Callable[[str, Identity], None] = lambda *_: None
+
+    def still_asked(self, stored: StoredConnection | None) -> TokenOptions:
+        """Return the options without what the stored token answers by being new."""
+        if self.login:
+            return replace(self, force=True)
+        if self.seen is not None and (stored.generation if stored else 0) != self.seen:
+            return replace(self, force=False, min_lifetime=0.0)
+        token = stored.token if stored else None
+        if token and self.since and token.issued_at >= self.since:
+            return replace(self, force=False)
+        return self
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a decision depends on beside what is stored and what is asked for.
+
+    Attributes:
+        now: Seconds since the epoch, by the store's clock.
         margin: Refresh when less than this many seconds is left.
-        min_lifetime: The token must work for at least this many seconds.
-        force: Refresh even a fresh token, and try a refused credential again.
-        settle: Ask again if TikTok left a refresh unanswered, even while the token is fresh.
-        recheck: TikTok is asked about the token next, so one that it refused before will do.
-        new_chain: Start from the seed whatever is stored.
         seed_kind: The kind of the configured seed, if there is one.
         seed_hash: Keyed hash of the configured seed.
-        seed_attempt: Key of an attempt with the configured seed and app.
-        refresh_attempt: Key of an attempt with the stored refresh token and app.
-        elsewhere: Why what is stored must not be sent to the host of the settings, if so.
+        seed_key: Keyed hash of all credentials in a request with the configured seed.
+        refresh_key: Keyed hash of all credentials in a request with the stored refresh token.
+        other_host: Why what is stored must not be sent to the host of the settings, if so.
     """
 
     now: float
     margin: float
-    min_lifetime: float = 0.0
-    force: bool = False
-    settle: bool = False
-    recheck: bool = False
-    new_chain: bool = False
     seed_kind: SeedKind | None = None
     seed_hash: str | None = None
-    seed_attempt: str | None = None
-    refresh_attempt: str | None = None
-    elsewhere: ConfigurationError | None = None
+    seed_key: str | None = None
+    refresh_key: str | None = None
+    other_host: ConfigurationError | None = None
 
 
 @dataclass(frozen=True)
-class Step:
+class Decision:
     """What to do next.
 
     Attributes:
@@ -76,134 +113,133 @@ class Step:
     error: TikTokAuthError | None = None
 
     @property
-    def spends(self) -> bool:
-        """Whether the step needs the connection's lease."""
+    def sends(self) -> bool:
+        """Whether a token request is due, which needs the connection's lease."""
         return self.action not in {"use", "stop"}
 
 
-def next_step(record: StoredConnection | None, wish: Wish) -> Step:
+def decide(
+    stored: StoredConnection | None, options: TokenOptions, facts: Circumstances
+) -> Decision:
     """Decide what to do to have a fresh token.
 
     Args:
-        record: What the store has of the connection; None if nothing.
-        wish: What is asked for.
+        stored: What the store has of the connection; None if nothing.
+        options: What is asked for.
+        facts: What else it depends on.
     """
-    if starts_new_chain(record, wish):
-        return _start(record, wish)
-    if record is None or record.token is None:
-        return Step("stop", _no_token(record))
-    if wish.elsewhere is not None:
-        return Step("stop", wish.elsewhere)
-    if _is_replaced(record, wish):
-        return Step("stop", _replaced_seed())
-    return _continue(record, record.token, wish)
+    options = options.still_asked(stored)
+    if options.login or starts_new_chain(stored, facts):
+        return _start(stored, options, facts)
+    if stored is None or stored.token is None:
+        return Decision("stop", _no_token(stored))
+    if facts.other_host is not None:
+        return Decision("stop", facts.other_host)
+    # A login replaces seeds for good: there a seed left in the config is harmless.
+    if facts.seed_hash not in {None, stored.seed_hash} and stored.obtained_by != "login":
+        return Decision("stop", _replaced_seed())
+    return _continue(stored, stored.token, options, facts)
 
 
-def starts_new_chain(record: StoredConnection | None, wish: Wish) -> bool:
+def starts_new_chain(stored: StoredConnection | None, facts: Circumstances) -> bool:
     """Whether the configured seed is one that the stored chain did not start from.
 
     A seed that TikTok has taken once never starts a chain again, however the config changes.
     Tokens of an app itself have no seed: they are asked for whenever none is there.
     """
-    if wish.new_chain:
-        return True
-    if wish.seed_kind is None:
+    if facts.seed_kind is None:
         return False
-    if record is None:
+    if stored is None:
         return True
-    if wish.seed_kind == "client_credentials":
-        return record.seed_hash != wish.seed_hash or (
-            record.token is None and record.status != "revoked"
+    if facts.seed_kind == "client_credentials":
+        return stored.seed_hash != facts.seed_hash or (
+            stored.token is None and stored.status != "revoked"
         )
-    if wish.seed_hash == record.seed_hash or wish.seed_hash in record.spent_seeds:
+    if facts.seed_hash == stored.seed_hash or facts.seed_hash in stored.spent_seeds:
         return False
-    # One that TikTok refused is told of until something else has worked; then it is as good as
-    # taken: it stands between nobody and a token.
-    refused = wish.seed_attempt in record.spent_seeds
-    return not refused or _was_refused(record.attempt, wish.seed_attempt)
+    # A refused seed is reported until something else has worked; from then on it counts as taken.
+    refused = facts.seed_key in stored.spent_seeds
+    return not refused or _was_refused(stored.attempt, facts.seed_key)
 
 
-def _is_replaced(record: StoredConnection, wish: Wish) -> bool:
-    """Whether the configured seed was taken once and another seed has replaced it since.
-
-    A login replaces seeds for good: there a seed left in the config is harmless.
-    """
-    return (
-        wish.seed_hash is not None
-        and wish.seed_hash != record.seed_hash
-        and record.obtained_by != "login"
-    )
-
-
-def needs_renewal(token: Token, wish: Wish) -> bool:
+def needs_renewal(token: Token, options: TokenOptions, facts: Circumstances) -> bool:
     """Whether the token has too little time left, or renewal is forced."""
-    if wish.force:
-        return True
-    if token.state(wish.now, wish.margin) != "fresh":
+    if options.force or token.state(facts.now, facts.margin) != "fresh":
         return True
     if token.expires_at is None:
         return False
-    return token.is_misdated(wish.now) or token.expires_at - wish.now < wish.min_lifetime
+    return token.is_misdated(facts.now) or token.expires_at - facts.now < options.min_lifetime
 
 
-def can_renew(record: StoredConnection, now: float) -> bool:
+def can_renew(stored: StoredConnection, now: float) -> bool:
     """Whether another token can be had without a person."""
-    if record.token is None:
+    if stored.token is None:
         return False
-    return record.token.can_refresh(now) or record.obtained_by == "client_credentials"
+    return stored.token.can_refresh(now) or stored.obtained_by == "client_credentials"
 
 
-def _start(record: StoredConnection | None, wish: Wish) -> Step:
-    attempt = record.attempt if record else None
-    if _was_refused(attempt, wish.seed_attempt) and not wish.force:
-        return Step("stop", _remembered(record, "TikTok refused the configured seed"))
-    if wish.seed_kind == "auth_code":
-        return Step("exchange")
-    if wish.seed_kind == "client_credentials":
-        return Step("client_token")
-    return Step("import")
+def is_usable(stored: StoredConnection | None, now: float, min_lifetime: float) -> bool:
+    """Whether the stored token works for that long."""
+    token = stored.token if stored else None
+    if token is None or token.state(now, 0) == "expired":
+        return False
+    return token.expires_at is None or token.expires_at >= now + min_lifetime
 
 
-def _continue(record: StoredConnection, token: Token, wish: Wish) -> Step:
-    renewable = token.refreshable if wish.force else token.can_refresh(wish.now)
-    refused = record.status == "reauthorization_required" and not renewable
-    if refused and not wish.recheck and wish.seed_kind != "client_credentials":
-        return Step("stop", _ended(record, token))
-    if not needs_renewal(token, wish) and not (wish.settle and _is_open(record, wish)):
-        return Step("use")
-    expired = token.state(wish.now, wish.margin) == "expired"
-    if wish.seed_kind == "client_credentials":
-        return Step("client_token")
+def _start(
+    stored: StoredConnection | None, options: TokenOptions, facts: Circumstances
+) -> Decision:
+    attempt = stored.attempt if stored else None
+    if _was_refused(attempt, facts.seed_key) and not options.force:
+        return Decision("stop", _remembered(stored, "TikTok refused the configured seed"))
+    if facts.seed_kind == "auth_code":
+        return Decision("exchange")
+    if facts.seed_kind == "client_credentials":
+        return Decision("client_token")
+    return Decision("import")
+
+
+def _continue(
+    stored: StoredConnection, token: Token, options: TokenOptions, facts: Circumstances
+) -> Decision:
+    renewable = token.refreshable if options.force else token.can_refresh(facts.now)
+    of_app = facts.seed_kind == "client_credentials"
+    refused = stored.status == "reauthorization_required" and not renewable
+    if refused and not options.recheck and not of_app:
+        return Decision("stop", _ended(stored, token))
+    unsettled = options.settle and is_unanswered(stored.attempt, facts.refresh_key)
+    if not needs_renewal(token, options, facts) and not unsettled:
+        return Decision("use")
+    if of_app:
+        return Decision("client_token")
+    # What cannot be renewed is used to its end.
+    otherwise: Action = "stop" if token.state(facts.now, facts.margin) == "expired" else "use"
     if not token.refreshable:
-        return Step("stop", _ended(record, token)) if expired else Step("use")
-    if not token.can_refresh(wish.now) and not wish.force:
-        return Step("stop", _consent_over(token)) if expired else Step("use", _consent_over(token))
-    if wish.refresh_attempt in record.spent_seeds and not wish.force:
-        error = _remembered(record, "TikTok refused the refresh token")
-        return Step("stop" if expired else "use", error)
-    return Step("refresh")
+        return Decision(otherwise, _ended(stored, token) if otherwise == "stop" else None)
+    if not token.can_refresh(facts.now) and not options.force:
+        return Decision(otherwise, _consent_over(token))
+    if facts.refresh_key in stored.spent_seeds and not options.force:
+        return Decision(otherwise, _remembered(stored, "TikTok refused the refresh token"))
+    return Decision("refresh")
 
 
-def _is_open(record: StoredConnection, wish: Wish) -> bool:
-    """Whether it is not known what became of the last refresh."""
-    attempt = record.attempt
-    return (
-        attempt is not None and attempt.outcome != "refused" and attempt.key == wish.refresh_attempt
-    )
+def is_unanswered(attempt: TokenRequestMark | None, key: str | None) -> bool:
+    """Whether that request was sent and what became of it is not known."""
+    return attempt is not None and attempt.outcome != "refused" and attempt.key == key
 
 
 def _was_refused(attempt: TokenRequestMark | None, key: str | None) -> bool:
     return attempt is not None and attempt.outcome == "refused" and attempt.key == key
 
 
-def _no_token(record: StoredConnection | None) -> TikTokAuthError:
-    if record is not None and record.status == "revoked":
+def _no_token(stored: StoredConnection | None) -> TikTokAuthError:
+    if stored is not None and stored.status == "revoked":
         return Revoked(
             "its token was revoked on purpose",
             next_step="To use it again, run: tiktok-auth login {connection}",
         )
-    if record is not None and record.failure is not None:
-        return _remembered(record, "it has no token")
+    if stored is not None and stored.failure is not None:
+        return _remembered(stored, "it has no token")
     return AuthorizationRequired(
         "it has no token yet",
         next_step="Give it an auth_code in the config, or run: tiktok-auth login {connection}",
@@ -218,9 +254,9 @@ def _replaced_seed() -> ConfigurationError:
     )
 
 
-def _ended(record: StoredConnection, token: Token) -> TikTokAuthError:
-    if record.failure is not None and record.status == "reauthorization_required":
-        return _remembered(record, "TikTok refuses the token")
+def _ended(stored: StoredConnection, token: Token) -> TikTokAuthError:
+    if stored.failure is not None and stored.status == "reauthorization_required":
+        return _remembered(stored, "TikTok refuses the token")
     if token.long_term:
         cause = "its token was revoked, or access was withdrawn"
     else:
@@ -233,21 +269,34 @@ def _consent_over(token: Token) -> AuthorizationRequired:
     return AuthorizationRequired(f"the consent ended{when}", next_step=LOGIN)
 
 
-def _remembered(record: StoredConnection | None, otherwise: str) -> TikTokAuthError:
+def _remembered(stored: StoredConnection | None, otherwise: str) -> TikTokAuthError:
     """Return the stored refusal as an error again, without asking TikTok again."""
-    if record is None or record.failure is None:
+    if stored is None or stored.failure is None:
         return AuthorizationRequired(otherwise, next_step=LOGIN)
     kind: type[TikTokAuthError] = AuthorizationRequired
     next_step = LOGIN
-    if record.status == "pending" and record.attempt and record.attempt.outcome == "refused":
+    if stored.status == "pending" and stored.attempt and stored.attempt.outcome == "refused":
         # The app was refused with the code: another secret may be all it needs.
         kind, next_step = ConfigurationError, f"Correct app_id and app_secret. Else {LOGIN.lower()}"
     return kind(
-        record.failure.message,
-        code=record.failure.code,
-        request_id=record.request_id,
+        stored.failure.message,
+        code=stored.failure.code,
+        request_id=stored.request_id,
         next_step=next_step,
     )
+
+
+def without_sending(
+    connection: Connection, stored: StoredConnection | None, decision: Decision
+) -> Credentials:
+    """Return what a decision by which nothing is sent comes to.
+
+    Raises:
+        TikTokAuthError: The decision is to stop.
+    """
+    if decision.action == "stop" or stored is None:
+        raise decision.error or AuthorizationRequired("it has no token", next_step=LOGIN)
+    return Credentials(connection, stored, decision.error)
 
 
 def consent_days_left(token: Token | None, now: float) -> int | None:
@@ -261,17 +310,17 @@ def consent_days_left(token: Token | None, now: float) -> int | None:
 
 
 def consent_warning(
-    record: StoredConnection, now: float, days: int, told: TikTokAuthError | None = None
+    stored: StoredConnection, now: float, days: int, told: TikTokAuthError | None = None
 ) -> AuthorizationRequired | None:
     """Return a warning if the consent has ended or ends within *days*; else None.
 
     Args:
-        record: What the store has of the connection.
+        stored: What the store has of the connection.
         now: Seconds since the epoch.
         days: The setting `consent_warning_days`.
         told: What is told of the connection anyway; one that asks for a login is enough.
     """
-    token = record.token
+    token = stored.token
     if token is None or token.consent_deadline is None or isinstance(told, AuthorizationRequired):
         return None
     if token.consent_deadline - now >= days * DAY:

@@ -1,68 +1,41 @@
-"""One question, "a fresh token for this connection, please", and what it takes to answer it.
+"""Fresh tokens for connections: from the store if it can be, else by a renewal.
 
-The manager answers from the store if it can; else it takes in what earlier processes could not
-store, and has `single_flight` renew the token. It knows neither Singer nor a terminal.
+The token manager knows neither Singer nor a terminal. A token that is fresh in the store comes
+without the imports that a renewal needs.
 """
 
 from __future__ import annotations
 
-import math
+import logging
 import threading
-import time
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.credentials import lifecycle
+from tap_tiktok_auth.credentials.lifecycle import TokenOptions, decide, without_sending
 from tap_tiktok_auth.credentials.registry import ConnectionRegistry
-from tap_tiktok_auth.credentials.wishes import Ask, Wishes, settle
-from tap_tiktok_auth.errors import (
-    AuthorizationRequired,
-    StoreError,
-    TikTokAuthError,
-)
-from tap_tiktok_auth.process import Forkable, Lock, deferred
+from tap_tiktok_auth.errors import StoreError, TikTokAuthError
+from tap_tiktok_auth.network import STRANGER, strangers
+from tap_tiktok_auth.process import Forkable, Lock
+from tap_tiktok_auth.redaction import teach
+from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.apis.base import Identity, TokenApi
     from tap_tiktok_auth.config.models import Config, Connection
-    from tap_tiktok_auth.credentials.lifecycle import Step
-    from tap_tiktok_auth.credentials.models import EventName, PendingLogin, StoredConnection
-    from tap_tiktok_auth.credentials.single_flight import SingleFlight
-    from tap_tiktok_auth.credentials.tokens import Token, TokenResponse
-    from tap_tiktok_auth.credentials.wishes import Outcome
+    from tap_tiktok_auth.credentials.lifecycle import Decision
+    from tap_tiktok_auth.credentials.models import Credentials, StoredConnection
+    from tap_tiktok_auth.credentials.renewal import Renewals
+    from tap_tiktok_auth.credentials.tokens import TokenResponse
     from tap_tiktok_auth.http.client import Client
     from tap_tiktok_auth.store.contract import Store
 
+log = logging.getLogger(__name__)
 
 #: Seconds between two tries to deliver an answer that the store did not take.
 DELIVER_EVERY = 5.0
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """A token to work with.
-
-    Attributes:
-        connection: The connection, with the app that the token belongs to.
-        stored: What the store has of it.
-        warning: Why the token, which still works, could not be renewed.
-        renewal: What was done to have it; None if it was there, or someone else's work.
-    """
-
-    connection: Connection
-    stored: StoredConnection
-    warning: TikTokAuthError | None = None
-    renewal: EventName | None = None
-
-    @property
-    def token(self) -> Token:
-        """The token."""
-        if self.stored.token is None:
-            raise AuthorizationRequired("it has no token", next_step=lifecycle.LOGIN)
-        return self.stored.token
 
 
 class TokenManager(Forkable):
@@ -71,29 +44,22 @@ class TokenManager(Forkable):
     Args:
         config: The checked config.
         store: The token store.
-        connect: Makes the HTTP client; called when something is to be sent.
-        stop: Shared with the client: set while the process is told to stop.
+        stop: Shared with the store: set while the process is told to stop.
+
+    Attributes:
+        registry: The connections of the config and of the store.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        store: Store,
-        connect: Callable[[], Client],
-        stop: threading.Event | None = None,
-    ) -> None:
+    def __init__(self, config: Config, store: Store, stop: threading.Event | None = None) -> None:
         self.config = config
         self.store = store
         self.stop = stop or threading.Event()
         self.registry = ConnectionRegistry(config, store)
-        self._connect = connect
         self._client: Client | None = None
-        self._wishes = Wishes(store, self.registry, config.refresh_margin)
-        self._flight: SingleFlight | None = None
-        self._looked_at = -math.inf
+        self._made: Renewals | None = None
         self._closed = threading.Event()
         self._delivery: threading.Thread | None = None
-        self._lock, self._looking = Lock(), Lock()
+        self._lock = Lock()
         self.follow_forks()
 
     def after_fork_in_child(self) -> None:
@@ -101,22 +67,47 @@ class TokenManager(Forkable):
         threading.Event.__init__(self.stop)
         self._closed, self._delivery = threading.Event(), None
 
-    @property
-    def client(self) -> Client:
-        """The HTTP client, made when it is first needed."""
-        with self._lock.held():
-            if self._client is None:
-                self._client = self._connect()
-            return self._client
-
     def close(self) -> None:
         """Close the connections to TikTok, and store what the store did not take before."""
         self._closed.set()
         if self._delivery is not None and not self.stop.is_set():
             with suppress(TikTokAuthError):
-                self.take_in()
+                self._renewals.take_in()
         if self._client is not None:
             self._client.close()
+
+    @property
+    def client(self) -> Client:
+        """The HTTP client, made when it is first needed."""
+        from tap_tiktok_auth.http.client import Client  # noqa: PLC0415  (not for a fresh token)
+
+        with self._lock.held():
+            if self._client is None:
+                self._client = Client(
+                    timeout=self.config.request_timeout,
+                    requests_per_second=self.config.requests_per_second,
+                    clock=self.store.now,
+                    stop=self.stop,
+                    connections=self.config.parallelism,
+                )
+            return self._client
+
+    @property
+    def _renewals(self) -> Renewals:
+        from tap_tiktok_auth.credentials.renewal import Renewals  # noqa: PLC0415  (as above)
+
+        with self._lock.held():
+            if self._made is None:
+                self._made = Renewals(
+                    self.config, self.store, self.registry, lambda: self.client, self.stop
+                )
+            return self._made
+
+    def api(self, connection: Connection) -> TokenApi:
+        """Return the token system of a connection."""
+        from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a fresh token)
+
+        return api_for(connection.api, self.config)
 
     def connection(self, name: str) -> Connection:
         """Return the connection of that name, from the config or from the store.
@@ -134,27 +125,9 @@ class TokenManager(Forkable):
         """
         return self.registry.connections()
 
-    def refuse_elsewhere(self, record: StoredConnection | PendingLogin) -> None:
-        """Refuse to send a record's secrets to a host that they do not belong to.
-
-        Raises:
-            ConfigurationError: The settings name another one.
-        """
-        error = self.registry.elsewhere(record)
-        if error is not None:
-            raise error
-
-    def api(self, connection: Connection) -> TokenApi:
-        """Return the token system of a connection."""
-        from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a cached token)
-
-        return api_for(connection.api, self.config)
-
-    def outlook(self, connection: Connection, record: StoredConnection | None) -> Step:
-        """Return what obtaining a token would begin with; nobody is asked, nothing changes."""
-        return lifecycle.next_step(record, self._wishes.of(connection, record, Ask()))
-
-    # Having a fresh token
+    def outlook(self, connection: Connection, stored: StoredConnection | None) -> Decision:
+        """Return what getting a token would begin with; nobody is asked, nothing changes."""
+        return decide(stored, TokenOptions(), self.registry.circumstances(connection, stored))
 
     def get_token(
         self,
@@ -162,23 +135,28 @@ class TokenManager(Forkable):
         *,
         min_lifetime: float = 0.0,
         force: bool = False,
+        since: float | None = None,
         recheck: bool = False,
+        settle: bool = False,
+        confirmed: Callable[[str, Identity], None] = lambda *_: None,
     ) -> Credentials:
-        """Return a fresh token of a connection, renewing or exchanging only if it must.
+        """Return credentials whose token works, renewing or exchanging only if it must.
 
-        However many threads, processes and machines ask at once, TikTok is asked once.
-
-        Args:
-            connection: The connection.
-            min_lifetime: Seconds for which the token must work at least.
-            force: Refresh even a fresh token.
-            recheck: Return also a token that TikTok refused before and that nothing can renew,
-                because TikTok is asked about it next.
+        However many threads, processes and machines ask at once, TikTok is asked once. What the
+        arguments mean, `TokenOptions` says.
 
         Raises:
             TikTokAuthError: There is no token that works; the error names the connection.
         """
-        return self.held(connection, Ask(min_lifetime=min_lifetime, force=force, recheck=recheck))
+        options = TokenOptions(
+            min_lifetime=min_lifetime,
+            force=force,
+            since=since,
+            recheck=recheck,
+            settle=settle,
+            confirmed=confirmed,
+        )
+        return self._get(connection, options)
 
     def log_in(
         self,
@@ -186,7 +164,7 @@ class TokenManager(Forkable):
         *,
         remember: Connection | None = None,
         approve: Callable[[TokenResponse], None] = lambda _: None,
-        told: Callable[[str, Identity], None] | None = None,
+        confirmed: Callable[[str, Identity], None] = lambda *_: None,
     ) -> Credentials:
         """Start a new chain from the connection's seed, because a person logged in.
 
@@ -196,79 +174,58 @@ class TokenManager(Forkable):
                 does not replace what the person just did.
             approve: Called with what TikTok granted, before it is stored; what it raises leaves
                 the connection as it was.
-            told: Called with an access token that TikTok had to confirm on the way, and with what
-                it said about it.
+            confirmed: Called with an access token that TikTok had to confirm on the way, and with
+                what it said about it.
 
         Raises:
             TikTokAuthError: TikTok refuses the seed, or the store fails.
         """
-        configured = remember.seed if remember else None
-        seed_hash = self.store.digest(configured.material) if configured else None
-        _teach_given(connection)
-        ask = Ask(login=True, login_seed_hash=seed_hash, approve=approve, told=told)
-        return self.held(connection, ask)
+        # What a person typed, no setting has told to the log filter.
+        app, seed = connection.app, connection.seed
+        teach(app.secret if app else None)
+        if seed is not None:
+            teach(seed.auth_code, seed.code_verifier, seed.access_token, seed.refresh_token)
+        known = remember.seed if remember else None
+        seed_hash = self.store.digest(known.material) if known else None
+        options = TokenOptions(
+            login=True, configured_seed_hash=seed_hash, approve=approve, confirmed=confirmed
+        )
+        return self._get(connection, options)
 
-    def held(self, connection: Connection, ask: Ask) -> Credentials:
-        """Return the token that is asked for.
-
-        Raises:
-            TikTokAuthError: There is no token that works; the error names the connection.
-        """
+    def _get(self, connection: Connection, options: TokenOptions) -> Credentials:
         try:
-            outcome = self._obtain(connection, ask)
+            credentials = self._stored_or_renewed(connection, options)
+            stored = credentials.stored
+            # Another process may have renewed it with other settings.
+            self.registry.refuse_other_host(stored)
         except TikTokAuthError as error:
             if isinstance(error, StoreError):
                 self._deliver_later()
             raise error.of(connection.name) from None
-        record = outcome.record
-        self.refuse_elsewhere(record)  # another process may have renewed it with other settings
-        if record.token is not None:
-            from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (not for a fresh token)
+        if stored.token is not None:
+            teach(stored.token.access_token, stored.token.refresh_token, stored.app_secret)
+        app = self.registry.app(connection, stored)
+        return replace(credentials, connection=replace(connection, api=stored.api, app=app))
 
-            teach(record.token.access_token, record.token.refresh_token, record.app_secret)
-        app = self.registry.app(connection, record)
-        connection = replace(connection, api=record.api, app=app)
-        return Credentials(connection, record, outcome.warning, outcome.renewal)
+    def _stored_or_renewed(self, connection: Connection, options: TokenOptions) -> Credentials:
+        stored = self.store.read(connection.name)
+        options, decision = self._decided(connection, stored, options)
+        unsettled = stored is not None and stored.attempt is not None
+        if decision.action != "use" or decision.error or unsettled:
+            self._renewals.take_in()
+            stored = self.store.read(connection.name)
+            options, decision = self._decided(connection, stored, options)
+        if decision.sends:
+            return self._renewals.renew(connection, options)
+        return without_sending(connection, stored, decision)
 
-    def _obtain(self, connection: Connection, ask: Ask) -> Outcome:
-        record = self.store.read(connection.name)
-        ask, step = self._question(connection, record, ask)
-        if step.action != "use" or step.error or _is_unsettled(record):
-            self.take_in()
-            record = self.store.read(connection.name)
-            ask, step = self._question(connection, record, ask)
-        if not step.spends:
-            return settle(record, step)
-        return self._renewals().renew(connection, ask)
+    def _decided(
+        self, connection: Connection, stored: StoredConnection | None, options: TokenOptions
+    ) -> tuple[TokenOptions, Decision]:
+        options = replace(options, seen=stored.generation if stored else 0)
+        return options, decide(stored, options, self.registry.circumstances(connection, stored))
 
-    def _question(
-        self, connection: Connection, record: StoredConnection | None, ask: Ask
-    ) -> tuple[Ask, Step]:
-        ask = replace(ask, seen=record.generation if record else 0)
-        return ask, lifecycle.next_step(record, self._wishes.of(connection, record, ask))
-
-    def take_in(self, name: str | None = None) -> None:
-        """Take in what earlier processes could not store, before anything is sent.
-
-        Asked for whenever the stored token is not simply used. Who comes while another thread
-        looks waits, and is served by a look that began after that.
-
-        Args:
-            name: A connection that nobody holds the lease of: what a paused process has left of
-                it is taken in, too.
-
-        Raises:
-            StoreError: The store does not answer.
-        """
-        asked = time.monotonic()
-        with self._looking.held():
-            if name is None and self._looked_at >= asked:
-                return
-            began = time.monotonic()
-            from tap_tiktok_auth.store import recovery  # noqa: PLC0415  (not for a fresh token)
-
-            recovery.take_in(self.store, self.end, name=name)
-            self._looked_at = began
+    # An answer that the store did not take
 
     def _deliver_later(self) -> None:
         """Store what is left in files as soon as the store is back: no other machine can."""
@@ -283,49 +240,21 @@ class TokenManager(Forkable):
     def _deliver(self) -> None:
         while not self._closed.wait(DELIVER_EVERY):
             with suppress(TikTokAuthError):
-                self.take_in()
+                self._renewals.take_in()
                 return
 
-    def end(self, record: StoredConnection) -> None:
-        """Revoke a token that TikTok gave while a person revoked its connection.
-
-        The seed that it was given for is used up, which the revoked row has to know.
-
-        Raises:
-            TikTokAuthError: TikTok could not be told, or the store fails.
-        """
-        self.revoke_at_tiktok(self.registry.connection(record.name), record)
-        current = self.store.read(record.name)
-        if current is not None and current.status == "revoked":
-            spent = replace(current, spent_seeds=record.spent_seeds)
-            self.store.commit(spent, None, before=current)
-
-    def revoke_at_tiktok(self, connection: Connection, record: StoredConnection) -> None:
-        """Have TikTok end the token of a record.
-
-        Raises:
-            TikTokAuthError: The record has none, or TikTok refuses.
-        """
-        from tap_tiktok_auth.apis.base import need_app  # noqa: PLC0415  (not for a fresh token)
-
-        if record.token is None:
-            raise AuthorizationRequired("it has no token to revoke")
-        self.refuse_elsewhere(record)
-        owner = replace(connection, api=record.api, app=self.registry.app(connection, record))
-        api = self.api(owner)
-        request = api.revoke(need_app(owner), record.token.access_token)
-        self.client.fetch(request, api.read_revoked)
-
-    def _renewals(self) -> SingleFlight:
-        # Not for a token that is fresh in the store: that answer comes without these imports.
-        from tap_tiktok_auth.credentials.single_flight import SingleFlight  # noqa: PLC0415
-
-        with self._lock.held():
-            if self._flight is None:
-                self._flight = SingleFlight(self, self._wishes)
-            return self._flight
-
     # Ending
+
+    def revoke(self, connection: Connection) -> StoredConnection:
+        """Revoke a connection's token at TikTok and forget its secrets; the row stays.
+
+        Raises:
+            TikTokAuthError: There is no token, TikTok refuses, or the store fails.
+        """
+        try:
+            return self._renewals.revoke(connection)
+        except TikTokAuthError as error:
+            raise error.of(connection.name) from None
 
     def forget(self, name: str) -> bool:
         """Remove a connection, and its recovery files, once nobody renews it.
@@ -337,25 +266,27 @@ class TokenManager(Forkable):
             TikTokAuthError: Another process renews it for long, or the store fails.
         """
         try:
-            with deferred(self.stop):
-                from tap_tiktok_auth.store import recovery  # noqa: PLC0415
-
-                there = self._renewals().forget(name)
-                recovery.forget(self.store, name)
-                return there
+            return self._renewals.forget(name)
         except TikTokAuthError as error:
             raise error.of(name) from None
 
 
-def _is_unsettled(record: StoredConnection | None) -> bool:
-    return record is not None and record.attempt is not None
+@contextmanager
+def open_manager(config: Config) -> Iterator[TokenManager]:
+    """Open the token store and return a manager over it; close everything at the end.
 
-
-def _teach_given(connection: Connection) -> None:
-    """Have logging mask what a person typed: no setting has told it."""
-    from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (not for a fresh token)
-
-    app, seed = connection.app, connection.seed
-    teach(app.secret if app else None)
-    if seed is not None:
-        teach(seed.auth_code, seed.code_verifier, seed.access_token, seed.refresh_token)
+    Raises:
+        TikTokAuthError: The store cannot be used.
+    """
+    for setting, host in strangers(config.hosts).items():
+        log.warning("%s", STRANGER.format(setting=setting, host=host))
+    stop = threading.Event()
+    store = open_store(config.token_store, config.token_store_key, stop=stop)
+    try:
+        manager = TokenManager(config, store, stop)
+        try:
+            yield manager
+        finally:
+            manager.close()
+    finally:
+        store.close()

@@ -1,16 +1,23 @@
 """What the store keeps of a connection, as values.
 
-What there may be a hundred thousand of is a named tuple, which is small.
+All times are seconds since the epoch, UTC. What there may be a hundred thousand of is a named
+tuple, which is small.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from tap_tiktok_auth.credentials.tokens import ObtainedBy, Token
+from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 
+if TYPE_CHECKING:
+    from tap_tiktok_auth.config.models import Connection
+
+TokenState = Literal["fresh", "stale", "expired"]
+TokenLifetime = Literal["long_term", "short_term"]
+ObtainedBy = Literal["auth_code", "refresh_token", "access_token", "login", "client_credentials"]
 Status = Literal[
     "active",
     "refresh_failing",
@@ -34,6 +41,82 @@ EventName = Literal[
 ]
 
 AdvertiserSource = Literal["advertiser_get", "token_response", "config"]
+
+#: Seconds for which a token whose end is unknown is used before it is renewed, if it can be: half
+#: of the shortest life that TikTok documents.
+UNKNOWN_LIFE_USED = 3600.0
+
+#: A token that was issued later than this many seconds from now was issued by a wrong clock.
+CLOCK_TOLERANCE = 300.0
+
+
+@dataclass(frozen=True)
+class Token:
+    """An access token that is held, and the means to renew it.
+
+    All times are seconds since the epoch, UTC.
+
+    Attributes:
+        access_token: The access token.
+        refresh_token: The refresh token, if there is one.
+        issued_at: When the request that brought it was sent.
+        expires_at: When the access token ends; None if it has no timer or its end is unknown.
+        refresh_expires_at: When the refresh token ends; None if not told.
+        consent_deadline: After this time no refresh works and a person must authorise again.
+        long_term: The token has no timer: it works until someone revokes it.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    issued_at: float = 0.0
+    expires_at: float | None = None
+    refresh_expires_at: float | None = None
+    consent_deadline: float | None = None
+    long_term: bool = False
+
+    @property
+    def lifetime(self) -> TokenLifetime:
+        """`long_term` for a token without a timer, else `short_term`."""
+        return "long_term" if self.long_term else "short_term"
+
+    @property
+    def refreshable(self) -> bool:
+        """Whether there is a refresh token."""
+        return self.refresh_token is not None
+
+    def state(self, now: float, margin: float) -> TokenState:
+        """Say whether to use the token, to renew it first, or that it has ended.
+
+        Args:
+            now: Seconds since the epoch.
+            margin: Renew when less than this many seconds is left. Never more than half of the
+                token's own lifetime, so that short-lived tokens are not renewed on every use.
+
+        Returns:
+            `fresh`, `stale` or `expired`. A token whose end is unknown becomes stale with time, and
+            has ended only once TikTok refuses it.
+        """
+        if self.expires_at is None:
+            aged = not self.long_term and now - self.issued_at > UNKNOWN_LIFE_USED
+            return "stale" if aged else "fresh"
+        if now >= self.expires_at:
+            return "expired"
+        half_life = max(self.expires_at - self.issued_at, 0.0) / 2
+        return "stale" if self.expires_at - now < min(margin, half_life) else "fresh"
+
+    def is_misdated(self, now: float) -> bool:
+        """Whether the clock was put back since, so that the token ends earlier than it seems."""
+        return now < self.issued_at - CLOCK_TOLERANCE
+
+    def can_refresh(self, now: float) -> bool:
+        """Whether a refresh token is there and, as far as TikTok told, still lives."""
+        return self.refreshable and (
+            self.refresh_expires_at is None or now < self.refresh_expires_at
+        )
+
+    def ended(self, at: float) -> Token:
+        """Return this token as one that ended at *at*, because TikTok refused it."""
+        return dataclasses.replace(self, expires_at=at)
 
 
 @dataclass(frozen=True)
@@ -114,6 +197,32 @@ class StoredConnection:
     failure: LastError | None = None
     request_id: str | None = None
     verified_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A connection's token, ready to be used.
+
+    Attributes:
+        connection: The connection, with the app that the token belongs to.
+        stored: What the store has of it.
+        warning: Why the token, which still works, could not be renewed.
+        renewal: What was done to have it; None if it was there, or someone else's work.
+    """
+
+    connection: Connection
+    stored: StoredConnection
+    warning: TikTokAuthError | None = None
+    renewal: EventName | None = None
+
+    @property
+    def token(self) -> Token:
+        """The token."""
+        if self.stored.token is None:
+            raise AuthorizationRequired(
+                "it has no token", next_step="Run: tiktok-auth login {connection}"
+            )
+        return self.stored.token
 
 
 class Event(NamedTuple):

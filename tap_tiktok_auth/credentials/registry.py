@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tap_tiktok_auth import network
 from tap_tiktok_auth.config.models import App, Connection, is_name
 from tap_tiktok_auth.config.parsing import check_name
+from tap_tiktok_auth.credentials.lifecycle import Circumstances
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -125,12 +126,41 @@ class ConnectionRegistry:
             return App(record.app_id, record.app_secret)
         return connection.app
 
-    def elsewhere(self, record: StoredConnection | PendingLogin) -> ConfigurationError | None:
-        """Return why the secrets of a record must not be sent to the host of the settings, if so.
+    def circumstances(
+        self, connection: Connection, stored: StoredConnection | None
+    ) -> Circumstances:
+        """Return what a decision for a connection depends on, of which *stored* is in the store."""
+        seed, digest = connection.seed, self._store.digest
+        seed_key = refresh_key = None
+        if seed is not None:
+            extra = f"{connection.redirect_uri}\0{seed.code_verifier}\0{connection.api}"
+            seed_key = digest(f"seed\0{seed.material}\0{_as_text(connection.app)}\0{extra}")
+        if stored is not None and stored.token is not None and stored.token.refresh_token:
+            owner = _as_text(self.app(connection, stored))
+            refresh_key = digest(f"refresh\0{stored.token.refresh_token}\0{owner}")
+        return Circumstances(
+            now=self._store.now(),
+            margin=self._config.refresh_margin,
+            seed_kind=seed.kind if seed else None,
+            seed_hash=digest(seed.material) if seed else None,
+            seed_key=seed_key,
+            refresh_key=refresh_key,
+            other_host=self.other_host(stored) if stored else None,
+        )
 
-        Whatever sends one of them, a token or the stored app's secret, asks here before.
+    def other_host(self, stored: StoredConnection | PendingLogin) -> ConfigurationError | None:
+        """Return why the stored secrets must not be sent to the host of the settings, if so."""
+        return network.refusal(stored.origin, stored.api, self._config.hosts)
+
+    def refuse_other_host(self, stored: StoredConnection | PendingLogin) -> None:
+        """Refuse to send stored secrets, a token or an app's, to a host that is not theirs.
+
+        Raises:
+            ConfigurationError: The settings name another one.
         """
-        return network.refusal(record.origin, record.api, self._config.hosts)
+        error = self.other_host(stored)
+        if error is not None:
+            raise error
 
     def _is_usable(self, record: StoredConnection) -> bool:
         """Whether a stored connection that the config does not name is part of a run."""
@@ -156,3 +186,7 @@ def _stored_connection(
         advertiser_ids=configured.advertiser_ids if configured else (),
         configured=configured is not None,
     )
+
+
+def _as_text(app: App | None) -> str:
+    return f"{app.app_id}\0{app.secret}" if app else ""

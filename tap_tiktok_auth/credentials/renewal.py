@@ -1,229 +1,441 @@
-"""One token request under a lease: sent once, its answer committed before anyone sees it."""
+"""Renewal of a token: one request to TikTok, however many ask; its answer committed before any use.
+
+Threads, processes and machines go the same way, because the lease is a row of the store.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import network
+from tap_tiktok_auth.apis import api_for
+from tap_tiktok_auth.apis.base import need_app
 from tap_tiktok_auth.credentials import transitions
-from tap_tiktok_auth.credentials.lifecycle import LOGIN
-from tap_tiktok_auth.credentials.token_requests import ask
-from tap_tiktok_auth.credentials.wishes import Outcome
+from tap_tiktok_auth.credentials.leases import Leases, Patience, is_dead
+from tap_tiktok_auth.credentials.lifecycle import (
+    LOGIN,
+    Decision,
+    decide,
+    is_usable,
+    without_sending,
+)
+from tap_tiktok_auth.credentials.models import Credentials, StoredConnection, TokenRequestMark
+from tap_tiktok_auth.credentials.token_requests import send
+from tap_tiktok_auth.credentials.transitions import TokenRequest
 from tap_tiktok_auth.errors import (
+    AuthorizationRequired,
+    Interrupted,
     Revoked,
+    StoreDamaged,
     StoreError,
     StoreUnavailable,
     TikTokAuthError,
     TryAgainLater,
 )
+from tap_tiktok_auth.process import Lock, deferred
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.store import recovery
 from tap_tiktok_auth.store.contract import AdvertiserListing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tap_tiktok_auth.apis.base import TokenApi
-    from tap_tiktok_auth.credentials.models import Event, EventName, StoredConnection
-    from tap_tiktok_auth.credentials.token_requests import Answer, Renewal
+    from tap_tiktok_auth.config.models import Config, Connection
+    from tap_tiktok_auth.credentials.lifecycle import TokenOptions
+    from tap_tiktok_auth.credentials.registry import ConnectionRegistry
     from tap_tiktok_auth.http.client import Client
-    from tap_tiktok_auth.store.contract import Store
+    from tap_tiktok_auth.store.contract import Claim, Store
 
 log = logging.getLogger(__name__)
 
+#: Seconds to wait for another process's refresh while the old token still works.
+PATIENCE_WITH_TOKEN = 15.0
+#: Seconds to wait for it when there is no token to work with: TikTok's longest pause, and a bit.
+PATIENCE_WITHOUT_TOKEN = 420.0
 #: Seconds to wait before each further try to commit an answer to a store that fails.
 COMMIT_RETRIES = (0.1, 1.0, 5.0, 10.0)
 #: Seconds that one such try may take: with the answer safe in a file, and without.
 COMMIT_PATIENCE, LAST_PATIENCE = 3.0, 15.0
 
 
-def carry_out(
-    renewal: Renewal,
-    *,
-    store: Store,
-    client: Callable[[], Client],
-    api: TokenApi,
-    confirm: Callable[[], None],
-    end: Callable[[StoredConnection], None],
-    stop: threading.Event,
-) -> Outcome:
-    """Ask TikTok, commit what it answers, and give the lease back.
+class Renewals:
+    """Renews, revokes and removes the tokens of connections.
 
     Args:
-        renewal: What is due.
+        config: The checked config.
         store: The token store.
+        registry: Knows the connections and their apps.
         client: Returns the HTTP client.
-        api: The connection's token system.
-        confirm: Called before each sending; raises if the lease is not ours any more.
-        end: Revokes a token that TikTok gave while a person revoked its connection.
-        stop: Ends waits when the process was told to stop.
-
-    Raises:
-        TikTokAuthError: There is no token that works.
+        stop: Set while the process is told to stop.
     """
-    try:
-        answer = ask(renewal, client(), api, confirm, store.now)
-    except TikTokAuthError as error:
-        return _remember_failure(renewal, error, store, stop)
-    teach(answer.grant.access_token, answer.grant.refresh_token)
-    record = transitions.after_grant(
-        renewal.record,
-        answer.grant,
-        answer.sent_at,
-        obtained_by=answer.obtained_by,
-        seed_hash=renewal.seed_hash,
-        long_term=api.long_term,
-        origin=network.origin_of(api.data_host),
-    )
-    if answer.obtained_by is not None:
-        record = _of_new_chain(record, renewal)
-    changed = _changed(renewal, record, store, _events(renewal, record, answer, store))
-    if answer.grant.advertiser_ids:
-        pairs = tuple((advertiser_id, None) for advertiser_id in answer.grant.advertiser_ids)
-        changed = replace(
-            changed, sighting=AdvertiserListing(pairs, "token_response", complete=False)
-        )
-    with recovery.kept(store, changed) as file:
-        stored = _commit(changed, store, stop, file)
-        current = record if stored else store.read(record.name)
-        if current is not None and current.generation < record.generation:
-            behind = StoreUnavailable("an older state of the token store was restored meanwhile")
-            raise _kept_in(file, behind)
-        if current is not None and current.status == "revoked":
-            end(record)
-    if current is None:
-        raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
-    if current.token is None:
-        raise Revoked("its token was revoked meanwhile", next_step=LOGIN)
-    if answer.grant.unread:
-        log.warning(
-            "connection %s: TikTok's answer has an unusable %s; its token is kept. "
-            "Check it with: tiktok-auth status %s --check",
-            record.name,
-            ", ".join(answer.grant.unread),
-            record.name,
-        )
-    return Outcome(current, renewal=answer.event if stored else None)
 
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        registry: ConnectionRegistry,
+        client: Callable[[], Client],
+        stop: threading.Event,
+    ) -> None:
+        self._config, self._store, self._registry = config, store, registry
+        self._client, self._stop = client, stop
+        self._leases = Leases(store, config.request_timeout)
+        self._looking, self._looked_at = Lock(), -math.inf
 
-def _of_new_chain(record: StoredConnection, renewal: Renewal) -> StoredConnection:
-    """Let a record belong to the app and the token system of its new chain."""
-    app = renewal.connection.app
-    return replace(
-        record,
-        api=renewal.connection.api,
-        app_id=app.app_id if app else "",
-        app_secret=app.secret if app and renewal.is_login else None,
-        redirect_uri=renewal.connection.redirect_uri,
-    )
+    def renew(self, connection: Connection, options: TokenOptions) -> Credentials:
+        """Have a token renewed, or use what someone else has made of it meanwhile.
 
+        Raises:
+            TikTokAuthError: There is no token that works.
+        """
+        with deferred(self._stop):
+            return self._renew(connection, options)
 
-def _events(
-    renewal: Renewal, record: StoredConnection, answer: Answer, store: Store
-) -> tuple[Event, ...]:
-    names: list[EventName] = [answer.event]
-    if answer.obtained_by is None and record.scopes != renewal.record.scopes:
-        names.append("scopes_changed")
-    return transitions.token_events(
-        tuple(names),
-        record,
-        before=_fingerprint(renewal, store),
-        after=store.fingerprint(answer.grant.access_token),
-    )
+    def _renew(self, connection: Connection, options: TokenOptions) -> Credentials:
+        patience, dead, settled = Patience(self._stop), None, None
+        while True:
+            claim, found = self._claim(connection, options, dead, settled)
+            if isinstance(found, TokenRequest):
+                return self._carry_out(found)
+            if isinstance(found, TokenRequestMark):
+                # Whoever left this mark may have left TikTok's answer in a file.
+                self.take_in(connection.name)
+                settled = found
+                continue
+            if not found.sends:
+                return without_sending(connection, claim.record, found)
+            if claim.holder is not None and is_dead(claim.holder):
+                dead = claim.holder
+                continue
+            # Looked at each time: a token that works may end while another process is waited for.
+            lifetime = options.still_asked(claim.record).min_lifetime
+            works = found.action == "refresh" and is_usable(
+                claim.record, self._store.now(), lifetime
+            )
+            if not patience.wait(PATIENCE_WITH_TOKEN if works else PATIENCE_WITHOUT_TOKEN):
+                busy = TryAgainLater(
+                    "another process has been renewing the token for long",
+                    next_step="Run again later.",
+                )
+                decision = Decision("use" if works else "stop", busy)
+                return without_sending(connection, claim.record, decision)
 
+    def _claim(
+        self,
+        connection: Connection,
+        options: TokenOptions,
+        dead: str | None,
+        settled: TokenRequestMark | None,
+    ) -> tuple[Claim, TokenRequest | TokenRequestMark | Decision]:
+        """Take the lease, decide under it, and mark what is due as sent, in one transaction.
 
-def _changed(
-    renewal: Renewal, record: StoredConnection, store: Store, events: tuple[Event, ...]
-) -> recovery.Answer:
-    """Return a changed record with all that its commit needs."""
-    # A former holder may have died with TikTok's answer.
-    lost = transitions.token_events(("unconfirmed",), renewal.record) if renewal.was_lost else ()
-    return recovery.Answer(
-        record=record,
-        before=renewal.claimed,
-        holder=renewal.holder,
-        follows=_fingerprint(renewal, store),
-        events=(*lost, *events),
-    )
+        Args:
+            connection: The connection.
+            options: How its token is asked for.
+            dead: A holder that is gone.
+            settled: A mark of an earlier request that nobody has an answer for.
 
+        Returns:
+            The claim, with: the token request that is due, if the lease is held; the mark of an
+            earlier request, to be settled first; else the decision for what is stored.
+        """
+        holder = self._leases.new_holder()
+        found: TokenRequest | TokenRequestMark | Decision | None = None
 
-def _fingerprint(renewal: Renewal, store: Store) -> str | None:
-    token = renewal.record.token
-    return store.fingerprint(token.access_token) if token else None
+        def prepare(before: StoredConnection | None) -> StoredConnection | None:
+            nonlocal found
+            if self._stop.is_set():
+                raise Interrupted("told to stop")
+            mark = before.attempt if before else None
+            if mark is not None and mark.outcome != "refused" and mark != settled:
+                found = mark
+                return None
+            stored = transitions.lost_answer(before) if before else None
+            facts = self._registry.circumstances(connection, stored)
+            found = decision = decide(stored, options, facts)
+            if not decision.sends:
+                return None
+            due = TokenRequest(
+                connection=connection,
+                stored=stored or StoredConnection(connection.name, connection.api, ""),
+                action=decision.action,
+                holder=holder,
+                key=facts.seed_key or "",
+                sent_at=facts.now,
+                seed_hash=facts.seed_hash,
+                options=options,
+                is_new=before is None,
+                was_lost=before != stored,
+            )
+            if due.action == "refresh":
+                # A refresh token belongs to the app and the token system that gave it.
+                app = self._registry.app(connection, stored)
+                owner = replace(connection, app=app, api=due.stored.api)
+                due = replace(due, connection=owner, key=facts.refresh_key or "")
+            found = due
+            return due.marked
 
+        with self._given_back(connection.name, holder):
+            claim = self._store.claim(connection.name, holder, self._leases.ttl, prepare, dead=dead)
+        if found is None or claim.outcome == "busy":
+            facts = self._registry.circumstances(connection, claim.record)
+            found = decide(claim.record, options, facts)
+        return claim, found
 
-def _commit(
-    changed: recovery.Answer, store: Store, stop: threading.Event, file: Path | None
-) -> bool:
-    """Have the store take an answer; nothing may use it before.
+    def _carry_out(self, due: TokenRequest) -> Credentials:
+        """Send a token request once, and commit its answer."""
+        name, api = due.connection.name, api_for(due.connection.api, self._config)
+        with self._leases.kept(name, due.holder), self._given_back(name, due.holder):
+            try:
+                answer = send(
+                    due,
+                    self._client(),
+                    api,
+                    lambda: self._leases.confirm(name, due.holder),
+                    self._store.now,
+                )
+            except TikTokAuthError as error:
+                return self._after_failure(due, transitions.explain_loss(due, error))
+            response = answer.response
+            teach(response.access_token, response.refresh_token)
+            change = transitions.granted(
+                due,
+                response,
+                answer.sent_at,
+                self._store.fingerprint,
+                obtained_by=answer.obtained_by,
+                long_term=api.long_term,
+                origin=network.origin_of(api.data_host),
+            )
+            pairs = tuple((advertiser_id, None) for advertiser_id in response.advertiser_ids)
+            listing = AdvertiserListing(pairs, "token_response", complete=False) if pairs else None
+            stored, is_ours = self._commit_answer(self._kept(due, change, listing))
+        if response.unread:
+            log.warning(
+                "connection %s: TikTok's answer has an unusable %s; its token is kept. "
+                "Check it with: tiktok-auth status %s --check",
+                name,
+                ", ".join(response.unread),
+                name,
+            )
+        return Credentials(due.connection, stored, renewal=due.event if is_ours else None)
 
-    Raises:
-        StoreError: The store does not take it. Who was told to stop does not wait for that, if
-            the answer is safe in a file.
-    """
-    waits = iter(COMMIT_RETRIES)
-    told = stop if file else threading.Event()
-    while True:
+    def _commit_answer(self, answer: recovery.Answer) -> tuple[StoredConnection, bool]:
+        """Commit a granted token; return what is stored then, and whether it is this one.
+
+        Raises:
+            TikTokAuthError: Nothing that works is stored.
+        """
+        granted = answer.record
+        with recovery.kept(self._store, answer) as file:
+            is_ours = self._commit(answer, file)
+            current = granted if is_ours else self._store.read(granted.name)
+            if current is not None and current.generation < granted.generation:
+                behind = StoreUnavailable(
+                    "an older state of the token store was restored meanwhile"
+                )
+                raise _kept_in(file, behind)
+            if current is not None and current.status == "revoked":
+                self.end(granted)
+        if current is None:
+            raise TryAgainLater("the connection was removed meanwhile", next_step="Run again.")
+        if current.token is None:
+            raise Revoked("its token was revoked meanwhile", next_step=LOGIN)
+        return current, is_ours
+
+    def _after_failure(self, due: TokenRequest, error: TikTokAuthError) -> Credentials:
+        """Store what is to be known about a failure, then use the old token or give up."""
+        if due.options.login:
+            self._leave_as_it_was(due)
+            raise error
+        change = transitions.failed(due, error, self._store.now(), self._store.fingerprint)
+        answer = self._kept(due, change)
         try:
-            return changed.commit(store, patience=COMMIT_PATIENCE if file else LAST_PATIENCE)
-        except StoreError as error:
-            wait = next(waits, None)
-            if wait is None or told.is_set():
-                raise _kept_in(file, error) from None
-            log.warning("%s. Storing TikTok's answer again in %.1f s.", error.cause, wait)
-            told.wait(wait)
+            with recovery.kept(self._store, answer) as file:
+                if not self._commit(answer, file):
+                    current = self._store.read(due.stored.name)
+                    newer = current is not None and current.generation > due.stored.generation
+                    if current is not None and newer and current.token:
+                        return Credentials(due.connection, current)  # of who took over
+        except StoreError as failed:
+            log.warning("%s", failed)
+        # The clock is read again: a commit may have waited.
+        if due.leaves_token(self._store.now()):
+            return Credentials(due.connection, change.stored, error)
+        raise error
+
+    def _leave_as_it_was(self, due: TokenRequest) -> None:
+        try:
+            if due.is_new:
+                self._store.forget(due.stored.name, due.holder)
+            else:
+                self._store.commit(due.stored, due.holder, before=due.marked)
+        except StoreError as failed:
+            log.warning("%s", failed)
+
+    def _kept(
+        self,
+        due: TokenRequest,
+        change: transitions.Change,
+        listing: AdvertiserListing | None = None,
+    ) -> recovery.Answer:
+        """Return a change with all that its commit, now or later, needs."""
+        token = due.stored.token
+        return recovery.Answer(
+            record=change.stored,
+            before=due.marked,
+            holder=due.holder,
+            follows=self._store.fingerprint(token.access_token) if token else None,
+            events=change.events,
+            sighting=listing,
+        )
+
+    def _commit(self, answer: recovery.Answer, file: Path | None) -> bool:
+        """Have the store take an answer; nothing may use it before.
+
+        Raises:
+            StoreError: The store does not take it. Who was told to stop does not wait for that, if
+                the answer is safe in a file.
+        """
+        waits = iter(COMMIT_RETRIES)
+        stop = self._stop if file else threading.Event()
+        while True:
+            try:
+                return answer.commit(
+                    self._store, patience=COMMIT_PATIENCE if file else LAST_PATIENCE
+                )
+            except StoreError as error:
+                wait = next(waits, None)
+                if wait is None or stop.is_set():
+                    raise _kept_in(file, error) from None
+                log.warning("%s. Storing TikTok's answer again in %.1f s.", error.cause, wait)
+                stop.wait(wait)
+
+    @contextmanager
+    def _given_back(self, name: str, holder: str) -> Iterator[None]:
+        """Give a lease back if something fails in the block, lest others wait for its end.
+
+        It may be ours although the store failed: a commit whose confirmation was lost is one.
+        """
+        try:
+            yield
+        except BaseException:
+            with suppress(StoreError):
+                self._store.release(name, holder)
+            raise
+
+    # What earlier processes could not store
+
+    def take_in(self, name: str | None = None) -> None:
+        """Store the answers in recovery files, before anything is sent.
+
+        Asked for whenever the stored token is not simply used. Who comes while another thread
+        looks waits, and is served by a look that began after that.
+
+        Args:
+            name: A connection that nobody holds the lease of: what a paused process has left of
+                it is taken in, too.
+
+        Raises:
+            StoreError: The store does not answer.
+        """
+        asked = time.monotonic()
+        with self._looking.held():
+            if name is None and self._looked_at >= asked:
+                return
+            began = time.monotonic()
+            recovery.take_in(self._store, self.end, name=name)
+            self._looked_at = began
+
+    # Ending
+
+    def revoke(self, connection: Connection) -> StoredConnection:
+        """Revoke a connection's token at TikTok and forget its secrets; the row stays.
+
+        A token that another process gets meanwhile is revoked too, here or by that process.
+
+        Raises:
+            TikTokAuthError: There is no token, TikTok refuses, or the store fails.
+        """
+        with deferred(self._stop):
+            while True:
+                stored = self._store.read(connection.name)
+                if stored is None:
+                    raise AuthorizationRequired("it has no token to revoke")
+                self._revoke_at_tiktok(connection, stored)
+                change = transitions.revoked(stored, self._store.fingerprint)
+                if self._store.commit(change.stored, None, before=stored, events=change.events):
+                    return change.stored
+
+    def end(self, granted: StoredConnection) -> None:
+        """Revoke a token that TikTok granted while a person revoked its connection.
+
+        The seed that it was granted for is used up, which the revoked row has to know.
+
+        Raises:
+            TikTokAuthError: TikTok could not be told, or the store fails.
+        """
+        self._revoke_at_tiktok(self._registry.connection(granted.name), granted)
+        current = self._store.read(granted.name)
+        if current is not None and current.status == "revoked":
+            spent = replace(current, spent_seeds=granted.spent_seeds)
+            self._store.commit(spent, None, before=current)
+
+    def _revoke_at_tiktok(self, connection: Connection, stored: StoredConnection) -> None:
+        if stored.token is None:
+            raise AuthorizationRequired("it has no token to revoke")
+        self._registry.refuse_other_host(stored)
+        owner = replace(connection, api=stored.api, app=self._registry.app(connection, stored))
+        api = api_for(owner.api, self._config)
+        self._client().fetch(
+            api.revoke(need_app(owner), stored.token.access_token), api.read_revoked
+        )
+
+    def forget(self, name: str) -> bool:
+        """Delete a connection, with its recovery files, once nobody renews it.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            TryAgainLater: Its holder does not come to an end.
+        """
+        with deferred(self._stop):
+            was_there = self._forget(name)
+            recovery.forget(self._store, name)
+            return was_there
+
+    def _forget(self, name: str) -> bool:
+        patience, dead, holder = Patience(self._stop), None, self._leases.new_holder()
+        while True:
+            try:
+                claim = self._store.claim(
+                    name, holder, self._leases.ttl, lambda stored: stored, dead=dead
+                )
+            except StoreDamaged:
+                return self._store.forget(name)  # nobody can renew it
+            if claim.outcome != "busy":
+                return claim.outcome == "held" and self._store.forget(name, holder)
+            if claim.holder is not None and is_dead(claim.holder):
+                dead = claim.holder
+            elif not patience.wait(self._leases.ttl):
+                raise TryAgainLater("another process renews its token", next_step="Run again.")
 
 
 def _kept_in(file: Path | None, error: StoreError) -> StoreUnavailable:
     if file is None:
         return StoreUnavailable(
             f"{error.cause}, and no folder takes a recovery file for TikTok's answer",
-            next_step="Mend the store, then run: tiktok-auth login {connection}",
+            next_step="Fix the store, then run: tiktok-auth login {connection}",
         )
     return StoreUnavailable(
         f"{error.cause}; TikTok's answer is kept, encrypted, in {file}",
-        next_step="Mend the store; the next run takes the file in.",
+        next_step="Fix the store; the next run takes the file in.",
     )
-
-
-def _remember_failure(
-    renewal: Renewal, error: TikTokAuthError, store: Store, stop: threading.Event
-) -> Outcome:
-    """Store what is to be known about a failure, then use the old token or give up."""
-    record, action = renewal.record, renewal.action
-    error = transitions.explain_loss(record, error, renewal.attempt)
-    if renewal.is_login:
-        _leave_as_it_was(renewal, store)
-        raise error
-    after, names = transitions.after_refusal(
-        record, error, store.now(), attempt=renewal.attempt, action=action
-    )
-    before = _fingerprint(renewal, store) if transitions.is_renewal(record, action) else None
-    events = transitions.token_events(names, after, before=before, error=error)
-    changed = _changed(renewal, after, store, events)
-    try:
-        with recovery.kept(store, changed) as file:
-            if not _commit(changed, store, stop, file):
-                current = store.read(record.name)
-                if current is not None and current.generation > record.generation and current.token:
-                    return Outcome(current)  # someone else took over, and was answered
-    except StoreError as failed:
-        log.warning("%s", failed)
-    # The clock is read again: a commit may have waited.
-    if transitions.still_works(record, action, store.now()):
-        return Outcome(after, error)
-    raise error
-
-
-def _leave_as_it_was(renewal: Renewal, store: Store) -> None:
-    try:
-        if renewal.is_new:
-            store.forget(renewal.record.name, renewal.holder)
-        else:
-            store.commit(renewal.record, renewal.holder, before=renewal.claimed)
-    except StoreError as failed:
-        log.warning("%s", failed)

@@ -1,17 +1,29 @@
 """What to store once something happened to a token, as pure functions.
 
-The other half of `lifecycle`: what was stored and what TikTok answered go in, what to store and
-what to note in the audit trail come out.
+The other half of `lifecycle`. Each transition returns a `Change`: the connection as it is to be
+stored, and what to note of that in the audit trail.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from tap_tiktok_auth.credentials.lifecycle import LOGIN, as_time, can_renew
-from tap_tiktok_auth.credentials.models import Event, LastError, StoredConnection, TokenRequestMark
-from tap_tiktok_auth.credentials.tokens import token_from_grant
+from tap_tiktok_auth.credentials.lifecycle import (
+    LOGIN,
+    TokenOptions,
+    as_time,
+    can_renew,
+    is_unanswered,
+)
+from tap_tiktok_auth.credentials.models import (
+    Event,
+    LastError,
+    StoredConnection,
+    Token,
+    TokenRequestMark,
+)
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
     ConfigurationError,
@@ -22,182 +34,307 @@ from tap_tiktok_auth.errors import (
 )
 
 if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.base import Identity
+    from tap_tiktok_auth.config.models import Connection
     from tap_tiktok_auth.credentials.lifecycle import Action
-    from tap_tiktok_auth.credentials.models import EventName, Status
-    from tap_tiktok_auth.credentials.tokens import ObtainedBy, TokenResponse
+    from tap_tiktok_auth.credentials.models import EventName, ObtainedBy, Status
+    from tap_tiktok_auth.credentials.tokens import TokenResponse
+
+#: Shows a secret, if there is one, by a hash of it.
+Fingerprint = Callable[[str | None], str | None]
+
+#: Two readings of one consent deadline differ by the travel time of the requests they were
+#: computed from; a difference up to this many seconds is no move of the deadline.
+DEADLINE_TOLERANCE = 300.0
+
+#: Fields that a response has only if its token ends.
+_TIMED = frozenset({"expires_in", "expires", "refresh_token"})
+
+_GRANTED: dict[Action, EventName] = {
+    "refresh": "refreshed",
+    "exchange": "exchanged",
+    "client_token": "exchanged",
+    "import": "imported",
+}
 
 
-def after_grant(
-    record: StoredConnection,
-    grant: TokenResponse,
+class Change(NamedTuple):
+    """A connection as it is to be stored, and the events that this is."""
+
+    stored: StoredConnection
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """A token request that is due, for a connection whose lease is held.
+
+    Attributes:
+        connection: The connection, with the app and the token system to ask.
+        stored: What was stored when the lease was taken.
+        action: What to ask for.
+        holder: The lease's holder.
+        key: Keyed hash of all credentials in the request.
+        sent_at: When the request was decided on, seconds since the epoch.
+        seed_hash: Keyed hash of the configured seed.
+        options: How the token was asked for.
+        is_new: The store had no such connection before.
+        was_lost: The former holder died before it could store TikTok's answer.
+    """
+
+    connection: Connection
+    stored: StoredConnection
+    action: Action
+    holder: str = ""
+    key: str = ""
+    sent_at: float = 0.0
+    seed_hash: str | None = None
+    options: TokenOptions = field(default_factory=TokenOptions)
+    is_new: bool = False
+    was_lost: bool = False
+
+    @property
+    def marked(self) -> StoredConnection:
+        """What is stored from before the request is sent until its answer is committed.
+
+        Whoever finds the mark without a holder knows that the request may have been sent.
+        """
+        return replace(self.stored, attempt=TokenRequestMark(self.key, self.sent_at, "sent"))
+
+    @property
+    def event(self) -> EventName:
+        """The event that its success is."""
+        return _GRANTED[self.action]
+
+    @property
+    def is_renewal(self) -> bool:
+        """Whether its answer replaces a token of the same chain."""
+        return self.stored.token is not None and self.action in {"refresh", "client_token"}
+
+    def leaves_token(self, now: float) -> bool:
+        """Whether there is a token to use although the request failed."""
+        token = self.stored.token
+        return token is not None and self.is_renewal and token.state(now, 0) != "expired"
+
+
+def granted(
+    request: TokenRequest,
+    response: TokenResponse,
     sent_at: float,
+    fingerprint: Fingerprint,
     *,
     obtained_by: ObtainedBy | None = None,
-    seed_hash: str | None = None,
     long_term: bool = False,
     origin: str | None = None,
-) -> StoredConnection:
-    """Return the record once TikTok granted a token.
+) -> Change:
+    """Return the change once TikTok granted a token.
 
     Args:
-        record: What was stored.
-        grant: TikTok's answer.
-        sent_at: When the request was sent.
-        obtained_by: How the new chain started; None if the answer is that of a refresh.
-        seed_hash: Keyed hash of the seed of the new chain.
+        request: What was asked for.
+        response: TikTok's answer.
+        sent_at: When the request was sent, seconds since the epoch.
+        fingerprint: Shows tokens in events.
+        obtained_by: How the new chain started; None if the response is that of a refresh.
         long_term: Whether the token system's tokens have no timer unless told otherwise.
         origin: Who answered.
     """
-    new_chain = obtained_by is not None
-    previous = None if new_chain else record.token
-    token = token_from_grant(grant, sent_at, previous, long_term=long_term)
-    # An access token alone is not used up; with a refresh token it is, once that was sent.
-    seed = seed_hash if new_chain else record.seed_hash
-    uses_up = obtained_by not in {"access_token", "client_credentials"}
-    spent = record.spent_seeds
-    if seed and uses_up and seed not in spent:
-        spent = (*spent, seed)
-    known_scopes = None if new_chain else record.scopes
-    return replace(
-        record,
-        generation=record.generation + 1,
-        token=token,
-        seed_hash=seed_hash if new_chain else record.seed_hash,
-        spent_seeds=spent,
+    before, app = request.stored, request.connection.app
+    previous = None if obtained_by else before.token
+    changed = replace(
+        before,
+        generation=before.generation + 1,
+        token=token_from_response(response, sent_at, previous, long_term=long_term),
         status="active",
-        obtained_by=obtained_by or record.obtained_by,
         origin=origin,
-        subject_id=grant.subject_id or (None if new_chain else record.subject_id),
-        scopes=grant.scopes if grant.scopes is not None else known_scopes,
-        last_refreshed_at=None if new_chain else sent_at,
-        refresh_count=0 if new_chain else record.refresh_count + 1,
         attempt=None,
         failure=None,
-        request_id=grant.request_id,
+        request_id=response.request_id,
         verified_at=None,
     )
+    if obtained_by:
+        options = request.options
+        seed_hash = options.configured_seed_hash if options.login else request.seed_hash
+        # An access token alone is not used up; with a refresh token it is, once that was sent.
+        uses_up = obtained_by not in {"access_token", "client_credentials"}
+        changed = replace(
+            changed,
+            api=request.connection.api,
+            app_id=app.app_id if app else "",
+            app_secret=app.secret if app and options.login else None,
+            redirect_uri=request.connection.redirect_uri,
+            seed_hash=seed_hash,
+            spent_seeds=_spent(before, seed_hash if uses_up else None),
+            obtained_by=obtained_by,
+            subject_id=response.subject_id,
+            scopes=response.scopes,
+            last_refreshed_at=None,
+            refresh_count=0,
+        )
+    else:
+        changed = replace(
+            changed,
+            spent_seeds=_spent(before, before.seed_hash),
+            subject_id=response.subject_id or before.subject_id,
+            scopes=before.scopes if response.scopes is None else response.scopes,
+            last_refreshed_at=sent_at,
+            refresh_count=before.refresh_count + 1,
+        )
+    names: tuple[EventName, ...] = (request.event,)
+    if not obtained_by and changed.scopes != before.scopes:
+        names = (*names, "scopes_changed")
+    return Change(changed, (*_lost(request), *_events(names, before, changed, fingerprint)))
 
 
-def after_refusal(
-    record: StoredConnection, error: TikTokAuthError, now: float, *, attempt: str, action: Action
-) -> tuple[StoredConnection, tuple[EventName, ...]]:
-    """Return the record, and what to note in the audit trail, once a token request failed.
+def failed(
+    request: TokenRequest, error: TikTokAuthError, now: float, fingerprint: Fingerprint
+) -> Change:
+    """Return the change once a token request failed.
 
     Args:
-        record: What was stored.
+        request: What was asked for.
         error: How it failed.
         now: Seconds since the epoch.
-        attempt: Key of the attempt.
-        action: What was tried.
+        fingerprint: Shows tokens in events.
     """
+    before, lost = request.stored, _lost(request)
     if isinstance(error, Interrupted):
-        return record, ()
-    renewal = is_renewal(record, action)
+        return Change(before, lost)
+    names: tuple[EventName, ...] = ("refresh_failed",) if request.is_renewal else ()
     # A code that TikTok refuses is not sent again as it is, also if the app may be to blame.
     refused = isinstance(error, GrantRejected) or (
-        action == "exchange" and isinstance(error, ConfigurationError) and error.code is not None
+        request.action == "exchange"
+        and isinstance(error, ConfigurationError)
+        and error.code is not None
     )
-    if _is_refused(record) and not (refused or isinstance(error, AuthorizationRequired)):
-        # What TikTok refused stays refused, and its word is the one to repeat.
-        return record, ("refresh_failed",) if renewal else ()
-    works = still_works(record, action, now)
-    earlier = record.attempt if _is_unanswered(record.attempt, attempt) else None
-    status: Status
-    events: tuple[EventName, ...]
-    outcome: TokenRequestMark | None = None
-    spent = record.spent_seeds
-    if isinstance(error, NoAnswer):
-        status, events = "unconfirmed", ("unconfirmed",)
-        outcome = TokenRequestMark(attempt, now, "unconfirmed")
-    elif isinstance(error, AuthorizationRequired):
-        status = "refresh_failing" if works else "reauthorization_required"
-        failed: tuple[EventName, ...] = ("refresh_failed",) if renewal else ()
-        ended: tuple[EventName, ...] = () if works else ("reauthorization_required",)
-        events = failed + ended
+    if _is_refused(before) and not (refused or isinstance(error, AuthorizationRequired)):
+        # What TikTok refused stays refused, and that error is the one to repeat.
+        changed = before
     else:
-        # The credential is as good as before: what became of an earlier attempt is still open.
-        status = "refresh_failing" if renewal else "pending"
-        status, outcome = ("unconfirmed", earlier) if earlier else (status, None)
-        events = ("refresh_failed",) if renewal else ()
-    if refused:
-        status = "pending" if status == "unconfirmed" else status
-        outcome = TokenRequestMark(attempt, now, "refused")
-        spent = spent if attempt in spent else (*spent, attempt)
-    failure = LastError(error.cause, now, error.code)
-    # A new seed that fails says nothing about the chain that is there: the config may go back.
-    other_chain = record.token is not None and not renewal
-    changed = replace(
-        record,
-        status=record.status if other_chain else status,
-        spent_seeds=spent,
-        attempt=outcome,
-        failure=failure,
-        request_id=error.request_id,
-    )
-    return changed, events
-
-
-def _is_refused(record: StoredConnection) -> bool:
-    return record.attempt is not None and record.attempt.outcome == "refused"
-
-
-def is_renewal(record: StoredConnection, action: Action) -> bool:
-    """Whether the action replaces a token of the same chain."""
-    return record.token is not None and action in {"refresh", "client_token"}
-
-
-def still_works(record: StoredConnection, action: Action, now: float) -> bool:
-    """Whether there is a token to use on although its renewal failed."""
-    token = record.token
-    return token is not None and is_renewal(record, action) and token.state(now, 0) != "expired"
-
-
-def after_stop(
-    record: StoredConnection, error: TikTokAuthError, now: float
-) -> tuple[StoredConnection, tuple[EventName, ...]]:
-    """Return the record, and what to note, once no token was to be had, or it was not confirmed.
-
-    A token whose end came by the clock alone gets its status here: nothing was sent.
-    """
-    if isinstance(error, Interrupted):
-        return record, ()
-    failure = LastError(error.cause, now, error.code)
-    ended = record.token is not None and record.token.state(now, 0) == "expired"
-    settled = record.status in {"reauthorization_required", "revoked"}
-    if ended and not settled and isinstance(error, AuthorizationRequired):
-        over = replace(
-            record,
-            status="reauthorization_required",
-            failure=failure,
+        status: Status = "refresh_failing" if request.is_renewal else "pending"
+        # The credential is as good as before: what became of an earlier request is still open.
+        mark = before.attempt if is_unanswered(before.attempt, request.key) else None
+        if isinstance(error, AuthorizationRequired):
+            mark = None
+            if not request.leaves_token(now):
+                status, names = "reauthorization_required", (*names, "reauthorization_required")
+        elif isinstance(error, NoAnswer):
+            mark, names = TokenRequestMark(request.key, now, "unconfirmed"), ("unconfirmed",)
+        if mark is not None and not refused:
+            status = "unconfirmed"
+        if refused:
+            mark = TokenRequestMark(request.key, now, "refused")
+        # A new seed that fails says nothing about the chain that is there: the config may go back.
+        other_chain = before.token is not None and not request.is_renewal
+        changed = replace(
+            before,
+            status=before.status if other_chain else status,
+            spent_seeds=_spent(before, request.key if refused else None),
+            attempt=mark,
+            failure=LastError(error.cause, now, error.code),
             request_id=error.request_id,
         )
-        return over, ("reauthorization_required",)
-    if record.status != "active" or _is_refused(record):
-        return record, ()
-    return replace(record, failure=failure, request_id=error.request_id), ()
+    shown = fingerprint if request.is_renewal else _nothing
+    return Change(changed, (*lost, *_events(names, before, None, shown, error)))
 
 
-def lost_answer(record: StoredConnection) -> StoredConnection:
-    """Return the record of a connection whose last holder died between sending and committing."""
-    attempt = record.attempt
-    if attempt is None or attempt.outcome != "sent":
-        return record
+def stopped(
+    stored: StoredConnection, error: TikTokAuthError, now: float, fingerprint: Fingerprint
+) -> Change:
+    """Return the change once no token was to be had, or it was not confirmed; nothing was sent.
+
+    A token whose end came by the clock alone gets its status here.
+    """
+    if isinstance(error, Interrupted):
+        return Change(stored)
+    noted = replace(
+        stored, failure=LastError(error.cause, now, error.code), request_id=error.request_id
+    )
+    ended = stored.token is not None and stored.token.state(now, 0) == "expired"
+    settled = stored.status in {"reauthorization_required", "revoked"}
+    if ended and not settled and isinstance(error, AuthorizationRequired):
+        over = replace(noted, status="reauthorization_required")
+        return Change(
+            over, _events(("reauthorization_required",), stored, None, fingerprint, error)
+        )
+    if stored.status != "active" or _is_refused(stored):
+        return Change(stored)
+    return Change(noted)
+
+
+def rejected(
+    stored: StoredConnection, error: TikTokAuthError, now: float, fingerprint: Fingerprint
+) -> Change:
+    """Return the change once TikTok refused the access token in use.
+
+    A token that can be renewed is given up. One that cannot is kept: nothing replaces it, and
+    TikTok is asked about it again by the next run.
+    """
+    changed = replace(
+        stored, failure=LastError(error.cause, now, error.code), request_id=error.request_id
+    )
+    if can_renew(stored, now):
+        return Change(replace(changed, token=stored.token and stored.token.ended(now)))
+    over = replace(changed, status="reauthorization_required")
+    if stored.status == over.status:
+        return Change(over)
+    return Change(over, _events(("reauthorization_required",), stored, None, fingerprint, error))
+
+
+def confirmed(
+    stored: StoredConnection, identity: Identity, now: float, fingerprint: Fingerprint
+) -> Change:
+    """Return the change once TikTok confirmed the access token in use.
+
+    A failed or unanswered refresh stays on record: the token works, its renewal does not.
+    """
+    well = stored.status in {"active", "reauthorization_required", "pending"}
+    changed = replace(
+        stored,
+        status="active" if well else stored.status,
+        failure=None if well else stored.failure,
+        subject_id=identity.subject_id or stored.subject_id,
+        scopes=stored.scopes if identity.scopes is None else identity.scopes,
+        verified_at=now,
+    )
+    news = stored.scopes is not None and stored.scopes != changed.scopes
+    names: tuple[EventName, ...] = ("scopes_changed",) if news else ()
+    return Change(changed, _events(names, stored, changed, fingerprint))
+
+
+def revoked(stored: StoredConnection, fingerprint: Fingerprint) -> Change:
+    """Return the change once the token was revoked: the row stays, the secrets go."""
+    changed = replace(
+        stored,
+        generation=stored.generation + 1,
+        token=None,
+        status="revoked",
+        attempt=None,
+        failure=None,
+    )
+    return Change(changed, _events(("revoked",), stored, None, fingerprint))
+
+
+def lost_answer(stored: StoredConnection) -> StoredConnection:
+    """Return a connection whose last lease holder died between sending and committing as such."""
+    mark = stored.attempt
+    if mark is None or mark.outcome != "sent":
+        return stored
     return replace(
-        record,
+        stored,
         status="unconfirmed",
-        attempt=replace(attempt, outcome="unconfirmed"),
-        failure=LastError("a process ended before it could store TikTok's answer", attempt.at),
+        attempt=replace(mark, outcome="unconfirmed"),
+        failure=LastError("a process ended before it could store TikTok's answer", mark.at),
     )
 
 
-def explain_loss(record: StoredConnection, error: TikTokAuthError, attempt: str) -> TikTokAuthError:
-    """Word a refusal that follows an attempt whose answer was lost.
+def explain_loss(request: TokenRequest, error: TikTokAuthError) -> TikTokAuthError:
+    """Return a refusal with the reason that an earlier request without an answer gives it.
 
     TikTok then most likely carried out the earlier request, and its answer, with the only token
     that still works, is gone.
     """
-    earlier = record.attempt
-    if earlier is None or not _is_unanswered(earlier, attempt):
+    earlier = request.stored.attempt
+    if earlier is None or not is_unanswered(earlier, request.key):
         return error
     if not isinstance(error, AuthorizationRequired):
         return error
@@ -208,80 +345,75 @@ def explain_loss(record: StoredConnection, error: TikTokAuthError, attempt: str)
     return type(error)(cause, next_step=LOGIN, code=error.code, request_id=error.request_id)
 
 
-def _is_unanswered(attempt: TokenRequestMark | None, key: str) -> bool:
-    return attempt is not None and attempt.outcome == "unconfirmed" and attempt.key == key
-
-
-def after_rejection(
-    record: StoredConnection, error: TikTokAuthError, now: float
-) -> StoredConnection:
-    """Return the record once TikTok refused its access token in use.
-
-    A token that can be renewed is given up. One that cannot is kept: nothing replaces it, and
-    TikTok is asked about it again by the next run.
-    """
-    token, renewable = record.token, can_renew(record, now)
-    return replace(
-        record,
-        token=token.ended(now) if token and renewable else token,
-        status=record.status if renewable else "reauthorization_required",
-        failure=LastError(error.cause, now, error.code),
-        request_id=error.request_id,
-    )
-
-
-def after_confirmation(
-    record: StoredConnection,
-    now: float,
+def token_from_response(
+    response: TokenResponse,
+    requested_at: float,
+    previous: Token | None = None,
     *,
-    subject_id: str | None = None,
-    scopes: tuple[str, ...] | None = None,
-) -> StoredConnection:
-    """Return the record once TikTok confirmed its access token in use.
+    long_term: bool = False,
+) -> Token:
+    """Return the token that a response brought.
 
-    A failed or unanswered refresh stays on record: the token works, its renewal does not.
+    Lifetimes count from the moment of the request, so that they are never overstated. What a
+    response leaves out is kept from *previous*: a refresh that brings no refresh token leaves the
+    old one valid. (TikTok docs, long-term access token: "does not expire".)
     """
-    well = record.status in {"active", "reauthorization_required", "pending"}
-    return replace(
-        record,
-        status="active" if well else record.status,
-        failure=None if well else record.failure,
-        subject_id=subject_id or record.subject_id,
-        scopes=record.scopes if scopes is None else scopes,
-        verified_at=now,
+    refresh_token = response.refresh_token or (previous.refresh_token if previous else None)
+    deadline = previous.consent_deadline if previous else None
+    if response.refresh_expires_in is not None:
+        told = requested_at + response.refresh_expires_in
+        if deadline is None or abs(told - deadline) > DEADLINE_TOLERANCE:
+            deadline = told
+    ends = response.expires_in is not None or not _TIMED.isdisjoint(response.unread)
+    return Token(
+        access_token=response.access_token,
+        refresh_token=refresh_token,
+        issued_at=requested_at,
+        expires_at=None if response.expires_in is None else requested_at + response.expires_in,
+        refresh_expires_at=deadline if refresh_token else None,
+        consent_deadline=deadline if refresh_token else None,
+        long_term=long_term and not ends and refresh_token is None,
     )
 
 
-def after_revocation(record: StoredConnection) -> StoredConnection:
-    """Return the record once its token was revoked: the row stays, the secrets go."""
-    return replace(
-        record,
-        generation=record.generation + 1,
-        token=None,
-        status="revoked",
-        attempt=None,
-        failure=None,
-    )
+def _is_refused(stored: StoredConnection) -> bool:
+    return stored.attempt is not None and stored.attempt.outcome == "refused"
 
 
-def token_events(
+def _spent(stored: StoredConnection, seed: str | None) -> tuple[str, ...]:
+    known = stored.spent_seeds
+    return known if seed is None or seed in known else (*known, seed)
+
+
+def _lost(request: TokenRequest) -> tuple[Event, ...]:
+    """Return the event that a former holder may have died with TikTok's answer, if one has."""
+    if not request.was_lost:
+        return ()
+    return _events(("unconfirmed",), request.stored, None, _nothing)
+
+
+def _nothing(_: str | None) -> None:
+    """Show nothing."""
+
+
+def _events(
     names: tuple[EventName, ...],
-    record: StoredConnection,
-    *,
-    before: str | None = None,
-    after: str | None = None,
+    before: StoredConnection,
+    after: StoredConnection | None,
+    fingerprint: Fingerprint,
     error: TikTokAuthError | None = None,
 ) -> tuple[Event, ...]:
     """Return lines of the audit trail about a token."""
-    return tuple(
-        Event(
-            name=name,
-            connection=record.name,
-            fingerprint_before=before,
-            fingerprint_after=after,
-            error_code=error.code if error else None,
-            error_message=error.cause if error else None,
-            request_id=error.request_id if error else record.request_id,
-        )
-        for name in names
+    if not names:
+        return ()
+    source = error or after or before
+    event = Event(
+        name=names[0],
+        connection=before.name,
+        fingerprint_before=fingerprint(before.token.access_token) if before.token else None,
+        fingerprint_after=fingerprint(after.token.access_token) if after and after.token else None,
+        error_code=error.code if error else None,
+        error_message=error.cause if error else None,
+        request_id=source.request_id,
     )
+    return tuple(event._replace(name=name) for name in names)

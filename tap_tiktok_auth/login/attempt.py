@@ -101,7 +101,9 @@ def take(manager: TokenManager, callback: Callback) -> Connection:
     """
     if callback.error and not callback.state:
         raise denial(callback)
-    login = manager.store.take_login(callback.state or "", LIFETIME, manager.refuse_elsewhere)
+    login = manager.store.take_login(
+        callback.state or "", LIFETIME, manager.registry.refuse_other_host
+    )
     if login is None and not is_our_state(callback.state):
         raise AuthorizationRequired(
             "no login waits for that address: a link that is not ours led to it, such as the app's "

@@ -155,7 +155,7 @@ def connect(
             raise _not_kept(f"someone else {did}authorised than before: {other}")
 
     remember = manager.config.connection(name)
-    manager.log_in(connection, remember=remember, approve=approve, told=told.__setitem__)
+    manager.log_in(connection, remember=remember, approve=approve, confirmed=told.__setitem__)
     report = checks.check(manager, manager.connection(name), told=told)
     return Connected(
         name,

@@ -77,7 +77,7 @@ def plan_login(manager: TokenManager, name: str, api: str | None, given: Iterabl
     app = (configured.app if configured else None) or (defaults.app() if lends else None)
     if app is None and record is not None and record.app_secret is not None:
         # One that is for another host is not sent to this one: the person gives it again.
-        app = None if manager.registry.elsewhere(record) else App(record.app_id, record.app_secret)
+        app = None if manager.registry.other_host(record) else App(record.app_id, record.app_secret)
     redirect_uri = (
         (configured.redirect_uri if configured else None)
         or (defaults.redirect_uri if lends else None)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_tiktok_auth.config.settings import API_NAMES
-from tap_tiktok_auth.credentials.tokens import TokenResponse, token_from_grant
+from tap_tiktok_auth.credentials.tokens import TokenResponse
+from tap_tiktok_auth.credentials.transitions import token_from_response
 from tap_tiktok_auth.errors import NoAnswer, TikTokAuthError
 from tests.apis.replies import SECRETS, reader_of, reply, requests_of
 
@@ -135,7 +136,7 @@ def test_a_grant_can_be_believed(name: str, fields: dict[str, Any], token: str) 
     ids = (*(grant.scopes or ()), *grant.advertiser_ids)
     assert all(isinstance(one, str) and one.isprintable() and one for one in ids)
     assert list(grant.scopes or ()) == sorted(set(grant.scopes or ()))
-    held = token_from_grant(grant, 1_800_000_000.0)
+    held = token_from_response(grant, 1_800_000_000.0)
     assert held.state(1_800_000_000.0, 1800) == "fresh"
 
 

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import tap_tiktok_auth.credentials.single_flight
+import tap_tiktok_auth.credentials.renewal
 
 # Everything that is imported late is imported here once, before the forks.
 import tap_tiktok_auth.http.client

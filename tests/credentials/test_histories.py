@@ -13,19 +13,23 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tap_tiktok_auth.apis.base import Identity
+from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.credentials import lifecycle, transitions
-from tap_tiktok_auth.credentials.lifecycle import Wish
-from tap_tiktok_auth.credentials.models import StoredConnection, TokenRequestMark
+from tap_tiktok_auth.credentials.lifecycle import Circumstances, TokenOptions
+from tap_tiktok_auth.credentials.models import StoredConnection
 from tap_tiktok_auth.credentials.tokens import TokenResponse
+from tap_tiktok_auth.credentials.transitions import TokenRequest
 from tap_tiktok_auth.errors import AccessTokenRejected, TikTokAuthError
 from tests.credentials.rotating import FATES, LIFE, Killed, Rotating
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import SeedKind
-    from tap_tiktok_auth.credentials.lifecycle import Step
+    from tap_tiktok_auth.credentials.lifecycle import Decision
     from tap_tiktok_auth.credentials.tokens import ObtainedBy
 
 MARGIN = 1800.0
+CONNECTION = Connection("acme", "accounts")
 #: A seed: its kind, and its credentials.
 Seed = tuple["SeedKind", tuple[str, ...]]
 FATE = st.sampled_from((*FATES, *["answered"] * 6))
@@ -80,7 +84,9 @@ class History(RuleBasedStateMachine):
         """Authorise anew at the command line; what the config has counts as taken then."""
         code = self.tiktok.grant_consent("code", self.now)
         record = self.record or StoredConnection("acme", "accounts", "")
-        self.store(replace(record, attempt=TokenRequestMark(code, self.now, "sent")))
+        options = TokenOptions(login=True, configured_seed_hash=_hash(self.seed))
+        due = TokenRequest(CONNECTION, record, "exchange", key=code, options=options)
+        self.store(due.marked)
         try:
             grant = self.tiktok.post(code, self.now, fate)
         except Killed:
@@ -88,18 +94,14 @@ class History(RuleBasedStateMachine):
         except TikTokAuthError:
             self.store(record)
             return
-        remembered = _hash(self.seed)
-        new = transitions.after_grant(
-            record, grant, self.now, obtained_by="login", seed_hash=remembered
-        )
-        self.store(new)
+        self.granted(due, grant, "login")
 
     @precondition(lambda self: self.record is not None and self.record.token is not None)
     @rule()
     def revoke(self) -> None:
         """End the chain by command."""
         assert self.record is not None
-        self.store(transitions.after_revocation(self.record))
+        self.store(transitions.revoked(self.record, str).stored)
 
     # What TikTok and time do
 
@@ -130,7 +132,7 @@ class History(RuleBasedStateMachine):
         record = self.record
         if record is None or record.token is None or record.attempt is not None:
             return False
-        return not lifecycle.starts_new_chain(record, self.wish(record))
+        return not lifecycle.starts_new_chain(record, self.facts(record))
 
     def verify(self, fate: str) -> None:
         """Ask TikTok about the token; if it refuses, renew once and ask again."""
@@ -141,85 +143,75 @@ class History(RuleBasedStateMachine):
                 self.tiktok.verify(self.record.token.access_token, self.now)
             except AccessTokenRejected as rejection:
                 renewable = lifecycle.can_renew(self.record, self.now)
-                self.store(transitions.after_rejection(self.record, rejection, self.now))
+                self.store(transitions.rejected(self.record, rejection, self.now, str).stored)
                 if last or not renewable:
                     return
                 step = self.get_token(fate)
                 if step is None or step.action == "stop":
                     return
             else:
-                self.store(transitions.after_confirmation(self.record, self.now))
+                confirmed = transitions.confirmed(self.record, Identity(), self.now, str)
+                self.store(confirmed.stored)
                 assert self.record.status not in {"reauthorization_required", "pending"}
                 return
 
-    def get_token(self, fate: str, *, force: bool = False) -> Step | None:
+    def get_token(self, fate: str, *, force: bool = False) -> Decision | None:
         """Do what is due; None if the process was killed or no token was had."""
         before = len(self.tiktok.posts)
         found = transitions.lost_answer(self.record) if self.record else None
-        wish = replace(self.wish(found), force=force)
-        step = lifecycle.next_step(found, wish)
-        if not step.spends:
+        facts = self.facts(found)
+        step = lifecycle.decide(found, TokenOptions(recheck=True, force=force), facts)
+        if not step.sends:
             if step.action == "use":
                 assert self.record is not None
                 assert self.record.token is not None
                 assert self.record.token.state(self.now, 0) != "expired"
             elif self.record is not None and step.error is not None:
-                self.store(transitions.after_stop(self.record, step.error, self.now)[0])
+                self.store(transitions.stopped(self.record, step.error, self.now, str).stored)
             return step
         found = found or StoredConnection("acme", "accounts", "")
-        attempt = (wish.refresh_attempt if step.action == "refresh" else wish.seed_attempt) or ""
-        self.store(replace(found, attempt=TokenRequestMark(attempt, self.now, "sent")))
+        key = (facts.refresh_key if step.action == "refresh" else facts.seed_key) or ""
+        due = TokenRequest(
+            CONNECTION, found, step.action, key=key, sent_at=self.now, seed_hash=facts.seed_hash
+        )
+        self.store(due.marked)
         try:
-            self.carry_out(found, step, fate)
+            self.carry_out(due, fate)
         except Killed:
             return None
         except TikTokAuthError as error:
-            error = transitions.explain_loss(found, error, attempt)
-            changed, _ = transitions.after_refusal(
-                found, error, self.now, attempt=attempt, action=step.action
-            )
-            self.store(changed)
-            works = transitions.still_works(found, step.action, self.now)
-            return step if works else None
+            error = transitions.explain_loss(due, error)
+            self.store(transitions.failed(due, error, self.now, str).stored)
+            return step if due.leaves_token(self.now) else None
         finally:
             assert len(self.tiktok.posts) <= before + 1
         return step
 
-    def carry_out(self, found: StoredConnection, step: Step, fate: str) -> None:
+    def carry_out(self, due: TokenRequest, fate: str) -> None:
         """Send one request and store what it brings."""
-        if step.action == "refresh":
-            assert found.token is not None
-            assert found.token.refresh_token is not None
-            grant = self.post(found.token.refresh_token, fate)
-            self.store(transitions.after_grant(found, grant, self.now))
+        if due.action == "refresh":
+            assert due.stored.token is not None
+            assert due.stored.token.refresh_token is not None
+            self.granted(due, self.post(due.stored.token.refresh_token, fate), None)
             return
         assert self.seed is not None
         kind, credentials = self.seed
-        seed_hash = _hash(self.seed)
-        assert seed_hash != found.seed_hash, "an unchanged seed starts no second chain"
+        assert due.seed_hash != due.stored.seed_hash, "an unchanged seed starts no second chain"
         if kind == "access_and_refresh_token":
             refresh_token, access_token = credentials
             if self.tiktok.access.get(access_token, 0) > self.now:
-                imported = TokenResponse(access_token, refresh_token)
-                self.store(
-                    transitions.after_grant(
-                        found, imported, self.now, obtained_by="access_token", seed_hash=seed_hash
-                    )
-                )
+                self.granted(due, TokenResponse(access_token, refresh_token), "access_token")
                 return
-        grant = self.post(credentials[0], fate)
+        response = self.post(credentials[0], fate)
         by: ObtainedBy = "auth_code" if kind == "auth_code" else "refresh_token"
-        if by == "refresh_token" and grant.refresh_token is None:
-            grant = replace(grant, refresh_token=credentials[0])
-        self.store(
-            transitions.after_grant(
-                found,
-                grant,
-                self.now,
-                obtained_by=by,
-                seed_hash=seed_hash,
-            )
-        )
+        if by == "refresh_token" and response.refresh_token is None:
+            response = replace(response, refresh_token=credentials[0])
+        self.granted(due, response, by)
+
+    def granted(self, due: TokenRequest, response: TokenResponse, by: ObtainedBy | None) -> None:
+        """Store a token that TikTok granted."""
+        change = transitions.granted(due, response, self.now, str, obtained_by=by)
+        self.store(change.stored)
 
     def post(self, credential: str, fate: str) -> TokenResponse:
         """Send a credential that must not have been taken or refused before."""
@@ -227,17 +219,16 @@ class History(RuleBasedStateMachine):
         assert credential not in self.tiktok.refused, "sent a credential that was refused"
         return self.tiktok.post(credential, self.now, fate)
 
-    def wish(self, record: StoredConnection | None) -> Wish:
-        """Return what a run wants."""
+    def facts(self, record: StoredConnection | None) -> Circumstances:
+        """Return what a run's decision depends on."""
         refresh = record.token.refresh_token if record and record.token else None
-        return Wish(
+        return Circumstances(
             now=self.now,
             margin=MARGIN,
-            recheck=True,
             seed_kind=self.seed[0] if self.seed else None,
             seed_hash=_hash(self.seed),
-            seed_attempt=f"seed {_hash(self.seed)}" if self.seed else None,
-            refresh_attempt=f"refresh {refresh}" if refresh else None,
+            seed_key=f"seed {_hash(self.seed)}" if self.seed else None,
+            refresh_key=f"refresh {refresh}" if refresh else None,
         )
 
     def store(self, record: StoredConnection) -> None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_tiktok_auth.apis.base import Identity
+from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.credentials import lifecycle, transitions
-from tap_tiktok_auth.credentials.lifecycle import Wish
-from tap_tiktok_auth.credentials.models import StoredConnection, TokenRequestMark
-from tap_tiktok_auth.credentials.tokens import Token
+from tap_tiktok_auth.credentials.lifecycle import Circumstances, Decision, TokenOptions
+from tap_tiktok_auth.credentials.models import StoredConnection, Token, TokenRequestMark
+from tap_tiktok_auth.credentials.transitions import TokenRequest
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
@@ -28,6 +30,7 @@ from tap_tiktok_auth.errors import (
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.lifecycle import Action
+    from tap_tiktok_auth.credentials.models import EventName
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -42,10 +45,35 @@ def record(**changes: Any) -> StoredConnection:
     )
 
 
-def wish(**changes: Any) -> Wish:
-    """Return what a run wants of that connection."""
-    plain = Wish(NOW, 1800, seed_kind="auth_code", seed_hash="seed", refresh_attempt="key")
-    return replace(plain, **changes)
+def decided(stored: StoredConnection, refresh_key: str = "key", **options: Any) -> Decision:
+    """Return what a run does about that connection."""
+    facts = Circumstances(
+        NOW, 1800, seed_kind="auth_code", seed_hash="seed", refresh_key=refresh_key
+    )
+    return lifecycle.decide(stored, TokenOptions(**options), facts)
+
+
+def due(stored: StoredConnection, action: Action = "refresh", key: str = "key") -> TokenRequest:
+    """Return a token request for a connection."""
+    return TokenRequest(Connection("acme", "accounts"), stored, action, key=key)
+
+
+def failed(
+    stored: StoredConnection, error: TikTokAuthError, action: Action = "refresh", key: str = "key"
+) -> tuple[StoredConnection, tuple[EventName, ...]]:
+    """Return what is stored, and the names of the events, once a token request failed."""
+    return _named(transitions.failed(due(stored, action, key), error, NOW, str))
+
+
+def stopped(
+    stored: StoredConnection, error: TikTokAuthError
+) -> tuple[StoredConnection, tuple[EventName, ...]]:
+    """Return the same once no token was to be had."""
+    return _named(transitions.stopped(stored, error, NOW, str))
+
+
+def _named(change: transitions.Change) -> tuple[StoredConnection, tuple[EventName, ...]]:
+    return change.stored, tuple(event.name for event in change.events)
 
 
 def test_an_interruption_changes_nothing() -> None:
@@ -53,9 +81,7 @@ def test_an_interruption_changes_nothing() -> None:
     before = record(attempt=TokenRequestMark("key", NOW - 9, "unconfirmed"), status="unconfirmed")
     actions: tuple[Action, ...] = ("refresh", "exchange", "import", "client_token")
     for action in actions:
-        after, events = transitions.after_refusal(
-            before, Interrupted("told to stop"), NOW, attempt="key", action=action
-        )
+        after, events = failed(before, Interrupted("told to stop"), action)
         assert (after, events) == (before, ())
 
 
@@ -74,14 +100,12 @@ def test_a_failure_that_needs_no_consent_asks_for_none(error: TikTokAuthError) -
     """Only what a person must mend by authorising is marked so, even if the token has ended."""
     ended = record(token=replace(record().token or Token(""), expires_at=NOW - 1))
     for before in (record(), ended):
-        after, events = transitions.after_refusal(
-            before, error, NOW, attempt="key", action="refresh"
-        )
+        after, events = failed(before, error)
         assert (after.status, events) == ("refresh_failing", ("refresh_failed",))
         assert after.token == before.token
-        assert lifecycle.next_step(after, wish()).action == "refresh"
+        assert decided(after).action == "refresh"
     new = StoredConnection("acme", "accounts", "")
-    after, events = transitions.after_refusal(new, error, NOW, attempt="key", action="exchange")
+    after, events = failed(new, error, "exchange")
     assert (after.status, events) == ("pending", ())
 
 
@@ -90,10 +114,8 @@ def test_a_refused_refresh_token(*, works: bool) -> None:
     """While the token works it is used; after that a person is needed; nothing is sent again."""
     token = replace(record().token or Token(""), expires_at=NOW + 600 if works else NOW - 1)
     error = GrantRejected("refused", code="40107", request_id="r1")
-    after, events = transitions.after_refusal(
-        record(token=token), error, NOW, attempt="key", action="refresh"
-    )
-    step = lifecycle.next_step(after, wish())
+    after, events = failed(record(token=token), error)
+    step = decided(after)
     assert isinstance(step.error, AuthorizationRequired)
     assert (step.error.code, step.error.request_id) == ("40107", "r1")
     if works:
@@ -102,36 +124,34 @@ def test_a_refused_refresh_token(*, works: bool) -> None:
     else:
         assert (after.status, step.action) == ("reauthorization_required", "stop")
         assert events == ("refresh_failed", "reauthorization_required")
-    assert lifecycle.next_step(after, wish(force=True)).action == "refresh"
-    assert lifecycle.next_step(after, wish(refresh_attempt="other app")).action == "refresh"
+    assert decided(after, force=True).action == "refresh"
+    assert decided(after, "other key").action == "refresh"
 
 
 def test_a_lost_answer_is_explained_once_and_only_for_the_same_request() -> None:
     """The explanation belongs to the credential whose answer was lost, and to a refusal of it."""
-    unsure, _ = transitions.after_refusal(
-        record(), NoAnswer("broke off"), NOW, attempt="key", action="refresh"
-    )
+    unsure, _ = failed(record(), NoAnswer("broke off"))
     assert unsure.status == "unconfirmed"
     refused = GrantRejected("refused", code="40107", request_id="r1")
-    explained = transitions.explain_loss(unsure, refused, "key")
+    explained = transitions.explain_loss(due(unsure, key="key"), refused)
     assert isinstance(explained, GrantRejected)
     assert "got no answer" in explained.cause
     assert (explained.code, explained.request_id) == ("40107", "r1")
-    assert transitions.explain_loss(unsure, refused, "another") is refused
-    assert transitions.explain_loss(record(), refused, "key") is refused
+    assert transitions.explain_loss(due(unsure, key="another"), refused) is refused
+    assert transitions.explain_loss(due(record(), key="key"), refused) is refused
     limited = RateLimited("slow")
-    assert transitions.explain_loss(unsure, limited, "key") is limited
+    assert transitions.explain_loss(due(unsure, key="key"), limited) is limited
 
 
 def test_an_end_by_the_clock_is_noted_once() -> None:
     """A consent that is over marks the connection at the first look, not at each."""
     over = record(token=replace(record().token or Token(""), expires_at=NOW - 1))
     error = AuthorizationRequired("the consent ended")
-    once, events = transitions.after_stop(over, error, NOW)
+    once, events = stopped(over, error)
     assert (once.status, events) == ("reauthorization_required", ("reauthorization_required",))
-    assert transitions.after_stop(once, error, NOW) == (once, ())
-    assert transitions.after_stop(over, Interrupted("told to stop"), NOW) == (over, ())
-    passing, events = transitions.after_stop(record(), Unreachable("away"), NOW)
+    assert stopped(once, error) == (once, ())
+    assert stopped(over, Interrupted("told to stop")) == (over, ())
+    passing, events = stopped(record(), Unreachable("away"))
     assert (passing.status, events) == ("active", ())
     assert passing.failure is not None
 
@@ -139,25 +159,23 @@ def test_an_end_by_the_clock_is_noted_once() -> None:
 def test_a_rejected_token_is_given_up_only_if_another_can_be_had() -> None:
     """One that nothing can renew is kept, because TikTok may change its mind."""
     error = AccessTokenRejected("refused", code="40105")
-    given_up = transitions.after_rejection(record(), error, NOW)
+    given_up = transitions.rejected(record(), error, NOW, str).stored
     assert given_up.token is not None
     assert given_up.token.state(NOW, 0) == "expired"
-    assert lifecycle.next_step(given_up, wish()).action == "refresh"
+    assert decided(given_up).action == "refresh"
     over = record(token=replace(record().token or Token(""), refresh_expires_at=NOW - 1))
     for kept in (over, record(token=Token("act", long_term=True))):
-        after = transitions.after_rejection(kept, error, NOW)
+        after = transitions.rejected(kept, error, NOW, str).stored
         assert (after.token, after.status) == (kept.token, "reauthorization_required")
-        step = lifecycle.next_step(after, wish())
+        step = decided(after)
         assert (step.action, step.error and step.error.code) == ("stop", "40105")
-        assert lifecycle.next_step(after, wish(recheck=True)).action == "use"
+        assert decided(after, recheck=True).action == "use"
 
 
 def test_confirmation_does_not_hide_a_failing_refresh() -> None:
     """The token works, its renewal does not: both are true."""
-    failing, _ = transitions.after_refusal(
-        record(), RateLimited("slow"), NOW, attempt="key", action="refresh"
-    )
-    after = transitions.after_confirmation(failing, NOW)
+    failing, _ = failed(record(), RateLimited("slow"))
+    after = transitions.confirmed(failing, Identity(), NOW, str).stored
     assert (after.status, after.failure, after.verified_at) == (
         "refresh_failing",
         failing.failure,
@@ -168,7 +186,7 @@ def test_confirmation_does_not_hide_a_failing_refresh() -> None:
 def refused() -> StoredConnection:
     """Return a connection whose refresh token TikTok has refused."""
     error = GrantRejected("TikTok does not accept the refresh token", code="40107", request_id="R1")
-    after, _ = transitions.after_refusal(record(), error, NOW, attempt="key", action="refresh")
+    after, _ = failed(record(), error)
     return after
 
 
@@ -180,9 +198,9 @@ def test_a_refusal_is_the_word_that_lasts(*, works: bool) -> None:
     if not works:
         before = replace(before, token=before.token.ended(NOW - 1))
     busy = RateLimited("TikTok restricts requests", code="40100", request_id="R2")
-    after, _ = transitions.after_refusal(before, busy, NOW, attempt="key", action="refresh")
-    after, _ = transitions.after_stop(after, busy, NOW)
-    error = lifecycle.next_step(after, wish()).error
+    after, _ = failed(before, busy)
+    after, _ = stopped(after, busy)
+    error = decided(after).error
     assert error is not None
     assert (error.cause, error.code, error.request_id) == (
         "TikTok does not accept the refresh token",
@@ -194,7 +212,7 @@ def test_a_refusal_is_the_word_that_lasts(*, works: bool) -> None:
 def test_an_error_without_an_id_has_no_other_calls_id() -> None:
     """The id of an earlier call is not told with a failure that was none of TikTok's."""
     before = record(request_id="R0")
-    after, _ = transitions.after_stop(before, Unreachable("no connection"), NOW)
+    after, _ = stopped(before, Unreachable("no connection"))
     assert (after.failure is not None, after.request_id) == (True, None)
 
 
@@ -203,9 +221,9 @@ def test_a_refused_seed_does_not_explain_the_end_of_the_chain_before_it() -> Non
     token = Token("act", None, NOW - DAY, NOW - 1)
     before = record(token=replace(token, expires_at=NOW + 9), refresh_count=0)
     error = GrantRejected("TikTok does not accept the auth code", code="40110")
-    after, _ = transitions.after_refusal(before, error, NOW, attempt="new", action="exchange")
+    after, _ = failed(before, error, "exchange", key="new")
     ended = replace(after, token=token)
-    told = lifecycle.next_step(ended, wish()).error
+    told = decided(ended).error
     assert told is not None
     assert "auth code" not in told.cause
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials import single_flight
+from tap_tiktok_auth.credentials import renewal
 from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import NoAnswer
 from tap_tiktok_auth.store.sql import SqlStore
@@ -26,7 +26,7 @@ def test_a_token_that_ends_while_another_process_is_waited_for(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who came while the old token worked is served as well as who comes when it has ended."""
-    monkeypatch.setattr(single_flight, "PATIENCE_WITH_TOKEN", 1.0)
+    monkeypatch.setattr(renewal, "PATIENCE_WITH_TOKEN", 1.0)
     config = parse(bench.settings(bench.consented("accounts")))
     with session(config) as manager:
         first = manager.get_token(config.connections[0])

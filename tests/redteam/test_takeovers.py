@@ -23,7 +23,7 @@ from tests.store.forks import forked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.credentials.manager import Credentials
+    from tap_tiktok_auth.credentials.models import Credentials
     from tests.redteam.conftest import Target
 
 REFRESH = "/refresh_token/"

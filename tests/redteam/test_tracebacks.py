@@ -19,12 +19,12 @@ _ROOT = Path(__file__).parents[2]
 _BUG = """
 import sys
 from tap_tiktok_auth.credentials import transitions
-def after_grant(record, grant, *args, **kwargs):
+def granted(record, grant, *args, **kwargs):
     try:
         raise KeyError(grant.refresh_token or grant.access_token)
     except KeyError as error:
         raise ValueError(grant.access_token) from error
-transitions.after_grant = after_grant
+transitions.granted = granted
 program = sys.argv.pop(1)
 if program == "tap":
     from tap_tiktok_auth.tap import TapTikTokAuth

@@ -29,8 +29,8 @@ from tests.store.samples import ACCESS, full_record, left_behind, renewed, store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
-    from tap_tiktok_auth.credentials.models import StoredConnection
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import Credentials, StoredConnection
     from tap_tiktok_auth.store import Store
     from tests.postgres_server import PostgresServer
     from tests.store.backends import Backend

@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_tiktok_auth.credentials.tokens import (
-    DEADLINE_TOLERANCE,
     Token,
     TokenResponse,
-    token_from_grant,
 )
+from tap_tiktok_auth.credentials.transitions import DEADLINE_TOLERANCE, token_from_response
 
 #: A busy machine is no failure.
 UNHURRIED = settings(deadline=None)
@@ -89,7 +88,9 @@ def test_state_only_worsens_with_time(
 
 def test_times_count_from_the_request() -> None:
     """Lifetimes are added to the moment of the request."""
-    token = token_from_grant(TokenResponse("a", "r", expires_in=DAY, refresh_expires_in=YEAR), T0)
+    token = token_from_response(
+        TokenResponse("a", "r", expires_in=DAY, refresh_expires_in=YEAR), T0
+    )
     assert token == Token(
         "a",
         "r",
@@ -103,9 +104,11 @@ def test_times_count_from_the_request() -> None:
 def test_deadline_does_not_move_by_a_refresh() -> None:
     """The year counts from the consent: a refresh that tells the rest of it moves nothing."""
     # A refresh 8,686 seconds after the consent, as real answers of the Accounts API show it.
-    first = token_from_grant(TokenResponse("a", "r", expires_in=DAY, refresh_expires_in=YEAR), T0)
+    first = token_from_response(
+        TokenResponse("a", "r", expires_in=DAY, refresh_expires_in=YEAR), T0
+    )
     answer = TokenResponse("b", "s", expires_in=DAY, refresh_expires_in=31_527_314)
-    second = token_from_grant(answer, T0 + 8_686, first)
+    second = token_from_response(answer, T0 + 8_686, first)
     assert second.consent_deadline == first.consent_deadline
     assert second.refresh_token == "s"
     assert second.expires_at == T0 + 8_686 + DAY
@@ -123,24 +126,26 @@ def test_deadline_does_not_move_by_a_refresh() -> None:
 )
 def test_deadline_moves_only_beyond_the_tolerance(drift: float, moved: bool) -> None:
     """A small difference is travel time; a larger one is TikTok's new word."""
-    first = token_from_grant(TokenResponse("a", "r", refresh_expires_in=YEAR), T0)
+    first = token_from_response(TokenResponse("a", "r", refresh_expires_in=YEAR), T0)
     answer = TokenResponse("b", "s", refresh_expires_in=YEAR - DAY + drift)
-    second = token_from_grant(answer, T0 + DAY, first)
+    second = token_from_response(answer, T0 + DAY, first)
     assert second.consent_deadline == T0 + YEAR + (drift if moved else 0)
 
 
 def test_deadline_that_is_not_told_again_is_kept() -> None:
     """An answer that is silent about the refresh token's end leaves it where it was."""
-    first = token_from_grant(TokenResponse("a", "r", refresh_expires_in=YEAR), T0)
-    second = token_from_grant(TokenResponse("b", "s", expires_in=DAY), T0 + DAY, first)
+    first = token_from_response(TokenResponse("a", "r", refresh_expires_in=YEAR), T0)
+    second = token_from_response(TokenResponse("b", "s", expires_in=DAY), T0 + DAY, first)
     assert second.consent_deadline == T0 + YEAR
     assert second.refresh_expires_at == T0 + YEAR
 
 
 def test_refresh_token_is_kept_when_none_comes() -> None:
     """A refresh answer without a refresh token keeps the old one, and the chain refreshable."""
-    first = token_from_grant(TokenResponse("a", "r", expires_in=DAY, refresh_expires_in=YEAR), T0)
-    second = token_from_grant(TokenResponse("b", None, expires_in=DAY), T0 + DAY, first)
+    first = token_from_response(
+        TokenResponse("a", "r", expires_in=DAY, refresh_expires_in=YEAR), T0
+    )
+    second = token_from_response(TokenResponse("b", None, expires_in=DAY), T0 + DAY, first)
     assert second.refresh_token == "r"
     assert second.can_refresh(T0 + 2 * DAY)
     assert not second.long_term
@@ -148,13 +153,13 @@ def test_refresh_token_is_kept_when_none_comes() -> None:
 
 def test_new_refresh_token_replaces_the_old_one() -> None:
     """A rotated refresh token is taken over."""
-    first = token_from_grant(TokenResponse("a", "r"), T0)
-    assert token_from_grant(TokenResponse("b", "s"), T0, first).refresh_token == "s"
+    first = token_from_response(TokenResponse("a", "r"), T0)
+    assert token_from_response(TokenResponse("b", "s"), T0, first).refresh_token == "s"
 
 
 def test_long_term_token() -> None:
     """Where the token system has them, a token with neither timer nor refresh is long-term."""
-    token = token_from_grant(TokenResponse("a"), T0, long_term=True)
+    token = token_from_response(TokenResponse("a"), T0, long_term=True)
     assert token.long_term
     assert token.lifetime == "long_term"
     assert not token.refreshable
@@ -164,19 +169,19 @@ def test_long_term_token() -> None:
 @pytest.mark.parametrize("grant", [TokenResponse("a", expires_in=7200), TokenResponse("a", "r")])
 def test_short_term_token(grant: TokenResponse) -> None:
     """A timer or a refresh token makes a token short-term, even where long-term ones exist."""
-    assert token_from_grant(grant, T0, long_term=True).lifetime == "short_term"
+    assert token_from_response(grant, T0, long_term=True).lifetime == "short_term"
 
 
 def test_missing_lifetime_does_not_make_a_token_long_term() -> None:
     """Where the token system has no long-term tokens, an untold end is just unknown."""
-    token = token_from_grant(TokenResponse("a"), T0)
+    token = token_from_response(TokenResponse("a"), T0)
     assert token.lifetime == "short_term"
     assert token.expires_at is None
 
 
 def test_deadline_needs_a_refresh_token() -> None:
     """Without a refresh token there is nothing whose end could be told."""
-    token = token_from_grant(TokenResponse("a", expires_in=DAY, refresh_expires_in=YEAR), T0)
+    token = token_from_response(TokenResponse("a", expires_in=DAY, refresh_expires_in=YEAR), T0)
     assert token.consent_deadline is None
     assert token.refresh_expires_at is None
 
