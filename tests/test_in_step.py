@@ -131,3 +131,10 @@ def test_pins_carry_hashes_and_no_addresses(name: str) -> None:
     assert pins
     assert all("==" in pin and pin.endswith("\\") for pin in pins)
     assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_the_drawing_of_states_is_in_step() -> None:
+    """The states in the architecture are those that the transitions of the code lead to."""
+    script = load("sync_architecture")
+    text = (ROOT / script.DOCUMENT).read_text(encoding="utf-8")
+    assert script.document(text) == text

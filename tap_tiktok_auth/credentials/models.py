@@ -54,11 +54,7 @@ CLOCK_TOLERANCE = 300.0
 class Token:
     """An access token that is held, and the means to renew it.
 
-    All times are seconds since the epoch, UTC.
-
     Attributes:
-        access_token: The access token.
-        refresh_token: The refresh token, if there is one.
         issued_at: When the request that brought it was sent.
         expires_at: When the access token ends; None if it has no timer or its end is unknown.
         refresh_expires_at: When the refresh token ends; None if not told.
@@ -149,30 +145,21 @@ class LastError:
 class StoredConnection:
     """A stored connection.
 
-    All times are seconds since the epoch, UTC.
-
     Attributes:
-        name: The connection's name.
-        api: TikTok's token system.
-        app_id: The app that its tokens belong to.
         generation: Counts the tokens the connection has had; every commit of tokens compares and
             swaps it.
-        token: The token it holds, if any.
         app_secret: The app secret that came with a login.
-        redirect_uri: The callback address that came with a login.
+        redirect_uri: The redirect URI that came with a login.
         seed_hash: Keyed hash of the seed that the chain started from; None after a login.
-        spent_seeds: Keyed hashes of all seeds that TikTok has taken, and the keys of all attempts
+        spent_seeds: Keyed hashes of all seeds that TikTok has taken, and the keys of all requests
             that it refused; they are never sent again.
-        status: How the connection is.
         obtained_by: How the chain started.
         origin: Scheme, host and port that gave the tokens; they go to no other. None if an older
             version stored them.
         subject_id: Whom the token speaks for.
         scopes: The token's scopes, sorted; None if never told.
-        last_refreshed_at: When it was last refreshed.
-        refresh_count: How often the chain was refreshed.
         attempt: The token request that is unsettled, if any.
-        failure: The last error since the connection last was well.
+        failure: The last error since the connection was last well.
         request_id: TikTok's id of the last token request.
         verified_at: When TikTok last confirmed the token.
     """
@@ -228,15 +215,7 @@ class Credentials:
 class Event(NamedTuple):
     """A line of the audit trail, before the store gives it an id.
 
-    Attributes:
-        name: What happened.
-        connection: To which connection.
-        fingerprint_before: Fingerprint of the access token before.
-        fingerprint_after: Fingerprint of the access token after.
-        advertiser_id: The ad account that was granted or lost.
-        error_code: TikTok's code.
-        error_message: The error, safe to show.
-        request_id: TikTok's id of the call.
+    Tokens are shown by their fingerprints before and after; the error is safe to show.
     """
 
     name: EventName
@@ -252,13 +231,8 @@ class Event(NamedTuple):
 class StoredEvent(NamedTuple):
     """An event as the store has it.
 
-    Attributes:
-        event_id: Grows with every event of a store, in the order of their commits.
-        occurred_at: When, seconds since the epoch.
-        event: What.
-        host: Name of the machine.
-        pid: Process id there.
-        tap_version: Version of this package.
+    The id grows with every event of a store, in the order of their commits; *host*, *pid* and
+    *tap_version* tell who wrote it.
     """
 
     event_id: int
@@ -272,13 +246,8 @@ class StoredEvent(NamedTuple):
 class AdvertiserAccess(NamedTuple):
     """An ad account that a connection has or had.
 
-    Attributes:
-        advertiser_id: Its id.
-        name: Its name, if ever told.
-        source: Who told.
-        first_seen_at: When it was first granted.
-        last_seen_at: When it was last seen granted.
-        lost_at: When it was found gone; None while it is granted.
+    The name is None if it was never told; *lost_at* is when it was found gone, None while it is
+    granted.
     """
 
     advertiser_id: str
@@ -294,14 +263,8 @@ class PendingLogin:
     """A login that was begun and not yet finished.
 
     Attributes:
-        connection: The connection's name.
-        api: TikTok's token system.
-        app_id: The app id.
-        app_secret: The app secret.
-        redirect_uri: The callback address.
-        code_verifier: The PKCE verifier.
-        begun_at: When, seconds since the epoch.
-        origin: Scheme, host and port that the code and the app secret are for, as in a record.
+        code_verifier: The PKCE verifier (RFC 7636).
+        origin: Scheme, host and port that the code and the app secret are for.
     """
 
     connection: str

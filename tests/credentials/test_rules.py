@@ -12,6 +12,7 @@ from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.credentials import lifecycle, transitions
 from tap_tiktok_auth.credentials.lifecycle import Circumstances, Decision, TokenOptions
 from tap_tiktok_auth.credentials.models import StoredConnection, Token, TokenRequestMark
+from tap_tiktok_auth.credentials.tokens import TokenResponse
 from tap_tiktok_auth.credentials.transitions import TokenRequest
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
@@ -74,6 +75,29 @@ def stopped(
 
 def _named(change: transitions.Change) -> tuple[StoredConnection, tuple[EventName, ...]]:
     return change.stored, tuple(event.name for event in change.events)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept", "events"),
+    [
+        (("a", "b"), ("a", "b"), ["refreshed"]),
+        (("a",), ("a",), ["refreshed", "scopes_changed"]),
+        (None, ("a", "b"), ["refreshed"]),
+    ],
+)
+def test_scopes_after_a_refresh(
+    told: tuple[str, ...] | None, kept: tuple[str, ...], events: list[str]
+) -> None:
+    """Other scopes than before are noted; an answer that tells none changes none."""
+    before = record(scopes=("a", "b"))
+    response = TokenResponse("new", "rft 2", DAY, scopes=told)
+    change = transitions.granted(due(before), response, NOW, str)
+    assert change.stored.scopes == kept
+    assert [event.name for event in change.events] == events
+    assert (change.events[0].fingerprint_before, change.events[0].fingerprint_after) == (
+        "act",
+        "new",
+    )
 
 
 def test_an_interruption_changes_nothing() -> None:
