@@ -13,6 +13,7 @@ from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.credentials import transitions
 from tap_tiktok_auth.credentials.models import (
     LastError,
+    ObtainedBy,
     Status,
     StoredConnection,
     Token,
@@ -53,7 +54,7 @@ def _changes(stored: StoredConnection) -> Iterator[tuple[str, Change]]:
         Connection("acme", "accounts"), stored, "refresh" if stored.token else "exchange", key="key"
     )
     granted = TokenResponse("access 2", "refresh 2", 86_400.0, 9e6)
-    by = None if stored.token else "auth_code"
+    by: ObtainedBy | None = None if stored.token else "auth_code"
     yield "granted", transitions.granted(request, granted, _NOW, str, obtained_by=by)
     for error, name in (
         (NoAnswer("no answer"), "no answer"),

@@ -15,8 +15,6 @@ from tap_tiktok_auth.store import open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_tiktok_auth.config.models import App as App
-
 
 @pytest.mark.parametrize(
     ("own", "app_id", "app_secret", "expected"),
