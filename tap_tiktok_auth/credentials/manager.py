@@ -6,7 +6,6 @@ without the imports that a renewal needs.
 
 from __future__ import annotations
 
-import logging
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.tokens import TokenResponse
     from tap_tiktok_auth.http.client import Client
     from tap_tiktok_auth.store.contract import Store
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two tries to deliver an answer that the store did not take.
 DELIVER_EVERY = 5.0
@@ -279,7 +276,9 @@ def open_manager(config: Config) -> Iterator[TokenManager]:
         TikTokAuthError: The store cannot be used.
     """
     for setting, host in strangers(config.hosts).items():
-        log.warning("%s", STRANGER.format(setting=setting, host=host))
+        import logging  # noqa: PLC0415  (not for a fresh token)
+
+        logging.getLogger(__name__).warning("%s", STRANGER.format(setting=setting, host=host))
     stop = threading.Event()
     store = open_store(config.token_store, config.token_store_key, stop=stop)
     try:
