@@ -16,7 +16,6 @@ from tap_tiktok_auth.credentials.registry import ConnectionRegistry
 from tap_tiktok_auth.errors import StoreError, TikTokAuthError
 from tap_tiktok_auth.network import STRANGER, strangers
 from tap_tiktok_auth.process import Forkable, Lock
-from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
@@ -177,11 +176,10 @@ class TokenManager(Forkable):
         Raises:
             TikTokAuthError: TikTok refuses the seed, or the store fails.
         """
-        # What a person typed, no setting has told to the log filter.
         app, seed = connection.app, connection.seed
-        teach(app.secret if app else None)
+        _mask(app.secret if app else None)
         if seed is not None:
-            teach(seed.auth_code, seed.code_verifier, seed.access_token, seed.refresh_token)
+            _mask(seed.auth_code, seed.code_verifier, seed.access_token, seed.refresh_token)
         known = remember.seed if remember else None
         seed_hash = self.store.digest(known.material) if known else None
         options = TokenOptions(
@@ -200,7 +198,7 @@ class TokenManager(Forkable):
                 self._deliver_later()
             raise error.of(connection.name) from None
         if stored.token is not None:
-            teach(stored.token.access_token, stored.token.refresh_token, stored.app_secret)
+            _mask(stored.token.access_token, stored.token.refresh_token, stored.app_secret)
         app = self.registry.app(connection, stored)
         return replace(credentials, connection=replace(connection, api=stored.api, app=app))
 
@@ -266,6 +264,13 @@ class TokenManager(Forkable):
             return self._renewals.forget(name)
         except TikTokAuthError as error:
             raise error.of(name) from None
+
+
+def _mask(*secrets: str | None) -> None:
+    """Have logging mask secrets that no setting has told."""
+    from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (as above)
+
+    teach(*secrets)
 
 
 @contextmanager
