@@ -13,19 +13,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.simulator.calls import Call
-    from tap_tiktok_auth.simulator.grants import SimulatedApp, Tokens
+    from tap_tiktok_auth.simulator.model import Call, SimulatedApp, Tokens
     from tap_tiktok_auth.simulator.scenarios import Scenario
     from tap_tiktok_auth.simulator.simulator import Simulator
 
 __all__ = ["Call", "Scenario", "SimulatedApp", "Simulator", "Tokens"]
 
 _HOMES = {
-    "Call": "calls",
+    "Call": "model",
     "Scenario": "scenarios",
-    "SimulatedApp": "grants",
+    "SimulatedApp": "model",
     "Simulator": "simulator",
-    "Tokens": "grants",
+    "Tokens": "model",
 }
 
 

@@ -15,7 +15,7 @@ import requests
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli.simulate import simulate
-from tap_tiktok_auth.simulator.grants import APIS
+from tap_tiktok_auth.simulator.model import APIS
 from tap_tiktok_auth.simulator.scenarios import KINDS
 
 if TYPE_CHECKING:

@@ -75,16 +75,16 @@ def test_sandbox_tier_and_mode() -> None:
 def test_steady_calls_at_the_limit_all_pass() -> None:
     """Six hundred calls, evenly spaced over a minute, stay within Basic."""
     throttle = Throttle("basic")
-    passed = [throttle.allows_business("app", "/x/", None, n * 0.1) for n in range(600)]
+    passed = [throttle.allows("/open_api/x/", "app", "", n * 0.1) for n in range(600)]
     assert all(passed)
 
 
 def test_one_account_has_forty_a_minute() -> None:
     """The forty-first call for one account and endpoint within a minute is refused."""
     throttle = Throttle("ultimate")
-    calls = [throttle.allows_business("app", "/business/get/", "me", 0.0) for _ in range(41)]
+    calls = [throttle.allows("/business/get/", "app", "me", 0.0) for _ in range(41)]
     assert calls == [True] * 40 + [False]
-    assert throttle.allows_business("app", "/business/get/", "you", 0.0)
+    assert throttle.allows("/business/get/", "app", "you", 0.0)
 
 
 def test_login_kit_has_its_own_limit() -> None:
