@@ -33,10 +33,9 @@ def access_token(model: Model, request: ApiRequest) -> dict[str, Any]:
     """
     app = _app(model, request, "app_id", "secret", "auth_code")
     with_ids = _flag(request, "return_advertiser_ids", default=True)
-    long_term = request.path.startswith(V1) or _flag(request, "is_long_term", default=True)
+    timed = request.path.startswith(V2) and not _flag(request, "is_long_term", default=True)
     grant = _redeem(model, app, request.text("auth_code"), PORTAL)
-    answer = _long_term if long_term else _short_term
-    return answer(model, request, grant, with_ids=with_ids)
+    return _portal_tokens(model, request, grant, timed=timed, with_ids=with_ids)
 
 
 def oauth_token(model: Model, request: ApiRequest) -> dict[str, Any]:
@@ -46,8 +45,7 @@ def oauth_token(model: Model, request: ApiRequest) -> dict[str, Any]:
     """
     names = ("client_id", "client_secret", "code", "grant_type")
     app = _app(model, request, *names, grant_type="authorization_code")
-    grant = _redeem(model, app, request.text("code"), PORTAL)
-    return _long_term(model, request, grant, with_ids=True)
+    return _portal_tokens(model, request, _redeem(model, app, request.text("code"), PORTAL))
 
 
 def refresh_token_v2(model: Model, request: ApiRequest) -> dict[str, Any]:
@@ -58,7 +56,7 @@ def refresh_token_v2(model: Model, request: ApiRequest) -> dict[str, Any]:
     """
     app = _app(model, request, "app_id", "secret", "refresh_token")
     grant = _redeem_refresh(model, app, request.text("refresh_token"), PORTAL)
-    return _short_term(model, request, grant, with_ids=True)
+    return _portal_tokens(model, request, grant, timed=True)
 
 
 def refresh_token_deprecated(model: Model, request: ApiRequest) -> dict[str, Any]:
@@ -115,14 +113,7 @@ def advertiser_info(model: Model, request: ApiRequest) -> dict[str, Any]:
 
 def user_info(model: Model, request: ApiRequest) -> dict[str, Any]:
     """Tell who the token speaks for. Works in the sandbox too."""
-    grant = _grant(model, request.access_token, PORTAL)
-    return {
-        "core_user_id": grant.subject,
-        "display_name": fixtures.user_name(grant.subject),
-        "email": "s***@example.com",
-        "avatar_url": "https://example.com/avatar.jpeg",
-        "create_time": 1614175583,
-    }
+    return fixtures.core_user(_grant(model, request.access_token, PORTAL).subject)
 
 
 def brand_accounts(model: Model, request: ApiRequest) -> dict[str, Any]:
@@ -158,7 +149,7 @@ def account_token(model: Model, request: ApiRequest) -> dict[str, Any]:
     return _account_tokens(model, request, grant)
 
 
-def account_refresh_token(model: Model, request: ApiRequest) -> dict[str, Any]:
+def account_refresh(model: Model, request: ApiRequest) -> dict[str, Any]:
     """Exchange a refresh token. The consent's deadline stays where it is.
 
     TikTok docs: renew-a-short-term-access-token/v1.3. The access token that came before stays
@@ -213,25 +204,17 @@ def creator_authorized(model: Model, request: ApiRequest) -> dict[str, Any]:
 # Answers
 
 
-def _long_term(
-    model: Model, request: ApiRequest, grant: Grant, *, with_ids: bool
+def _portal_tokens(
+    model: Model, request: ApiRequest, grant: Grant, *, timed: bool = False, with_ids: bool = True
 ) -> dict[str, Any]:
-    token = model.issue_token("access", grant, None)
-    return {"access_token": token, **_access(model, request, grant, with_ids=with_ids)}
-
-
-def _short_term(
-    model: Model, request: ApiRequest, grant: Grant, *, with_ids: bool
-) -> dict[str, Any]:
-    tokens = model.refreshable(grant, request.path)
-    return {**tokens, **_access(model, request, grant, with_ids=with_ids)}
-
-
-def _access(model: Model, request: ApiRequest, grant: Grant, *, with_ids: bool) -> dict[str, Any]:
-    scope = [int(scope) for scope in model.ids.shuffled(grant.scopes)]
-    if not with_ids:
-        return {"scope": scope}
-    return {"scope": scope, "advertiser_ids": list(model.advertisers_of(grant, request.path))}
+    if timed:
+        data = model.refreshable(grant, request.path)
+    else:
+        data = {"access_token": model.issue_token("access", grant, None)}
+    data["scope"] = [int(scope) for scope in model.ids.shuffled(grant.scopes)]
+    if with_ids:
+        data["advertiser_ids"] = list(model.advertisers_of(grant, request.path))
+    return data
 
 
 def _account_tokens(model: Model, request: ApiRequest, grant: Grant) -> dict[str, Any]:
@@ -303,11 +286,7 @@ def _check_no_sandbox(model: Model) -> None:
 def _app(model: Model, request: ApiRequest, *names: str, grant_type: str | None = None) -> App:
     """Return the app that a request names, once fields, grant type and secret are checked.
 
-    Args:
-        model: The simulated TikTok.
-        request: The request.
-        names: The fields that it must have, those of app id and secret first.
-        grant_type: The only one that is served, where one is sent.
+    *names* are the fields that the request must have, those of app id and secret first.
     """
     _require(request, *names)
     if grant_type is not None and request.text("grant_type") != grant_type:
@@ -326,14 +305,7 @@ def _named_app(model: Model, request: ApiRequest, id_field: str) -> App:
 
 
 def _grant(model: Model, value: str | None, page: ConsentPage, app: App | None = None) -> Grant:
-    """Return the grant behind a live access token.
-
-    Args:
-        model: The simulated TikTok.
-        value: The token as sent.
-        page: The consent page whose tokens the endpoint takes.
-        app: The app that the request names, if it names one.
-    """
+    """Return the grant of that page behind a live access token, and of that app if one is named."""
     if not value:
         raise Refusal(40104)
     found = model.find(value, "access")
@@ -361,15 +333,7 @@ def _listing_grant(model: Model, request: ApiRequest) -> Grant:
 def _redeem(
     model: Model, app: App, value: str, page: ConsentPage, redirect_uri: str | None = None
 ) -> Grant:
-    """Spend a code, and return the grant behind it.
-
-    Args:
-        model: The simulated TikTok.
-        app: The app that sends it.
-        value: The code as sent.
-        page: The consent page whose codes the endpoint takes.
-        redirect_uri: The redirect URI as sent, where the endpoint takes one.
-    """
+    """Spend a code of that page, and return the grant behind it."""
     found = model.find(value, "code")
     if found is None:
         raise Refusal(40110)

@@ -218,7 +218,7 @@ def _redirect(asked: ConsentRequest, answer: dict[str, str], outcome: str) -> An
     joint = "&" if "?" in asked.redirect_uri else "?"
     location = f"{asked.redirect_uri}{joint}{urlencode(answer)}"
     security = _security(_origin(asked.redirect_uri))
-    return Answer(303, b"", HTML, outcome, Location=location, **security)
+    return Answer(303, b"", HTML, outcome, {**security, "Location": location})
 
 
 def _origin(redirect_uri: str) -> str:
@@ -290,4 +290,4 @@ def _page(status: int, title: str, content: str, outcome: str, origin: str = "")
         '<p class="note">TikTok simulator: nothing here reaches TikTok</p>'
         f"{content}</main></body></html>"
     )
-    return Answer(status, body.encode(), HTML, outcome, **_security(origin))
+    return Answer(status, body.encode(), HTML, outcome, _security(origin))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hmac
 import json
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tap_tiktok_auth.simulator.model import Options
 
@@ -149,14 +150,20 @@ class Answer(web.Response):
     """
 
     def __init__(
-        self, status: int, body: bytes, content_type: str, outcome: str, **headers: str
+        self,
+        status: int,
+        body: bytes,
+        content_type: str,
+        outcome: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        fate: str = "",
     ) -> None:
         super().__init__(
             status=status, body=body, headers={"Content-Type": content_type, **headers}
         )
         self.outcome = outcome
+        self.fate = fate
         self.delay = 0.0
-        self.fate = ""
 
 
 def json_answer(document: object, status: int = 200, outcome: str = "0") -> Answer:

@@ -157,3 +157,14 @@ def brand_account(account_id: str) -> dict[str, str]:
         "country": "GB",
         "business_verification_status": "PASSED",
     }
+
+
+def core_user(subject: str) -> dict[str, Any]:
+    """Return the person behind a portal's token as ``/user/info/`` does."""
+    return {
+        "core_user_id": subject,
+        "display_name": user_name(subject),
+        "email": "s***@example.com",
+        "avatar_url": "https://example.com/avatar.jpeg",
+        "create_time": 1614175583,
+    }

@@ -49,9 +49,7 @@ class SimulatedApp:
     """A developer app as one token system sees it.
 
     Attributes:
-        api: The token system.
         app_id: The app id; Login Kit calls it client key.
-        app_secret: The app secret.
         redirect_uri: The first redirect URI registered for that token system.
     """
 
@@ -66,13 +64,10 @@ class Tokens:
     """The tokens of one grant, as TikTok returned them.
 
     Attributes:
-        access_token: The access token.
-        refresh_token: The refresh token; ``None`` for a long-term token.
+        refresh_token: ``None`` for a long-term token.
         open_id: Who granted it: open id, or the core user id of the portal.
         expires_in: Remaining seconds of the access token; ``None`` if it does not expire.
-        refresh_expires_in: Remaining seconds of the refresh token.
         scopes: Scope names or ids.
-        advertiser_ids: Advertisers granted, if any.
     """
 
     access_token: str = field(repr=False)
@@ -91,7 +86,6 @@ class Call:
     Attributes:
         number: Counts from 1.
         at: Simulated time of arrival, epoch seconds.
-        method: HTTP method.
         path: Path without the query.
         action: What the endpoint does: ``exchange``, ``refresh``, ``revoke``, ``advertisers``, …;
             ``unknown`` for a path that is not served.
@@ -300,16 +294,7 @@ class Model:
         subject: str | None = None,
         age: float = 0.0,
     ) -> Grant:
-        """Enter the consent of a person.
-
-        Args:
-            api: The token system; what is left out is as usual there.
-            app: The app that is authorised.
-            scopes: What is allowed.
-            advertisers: Advertiser ids.
-            brands: Brand accounts of the Creator Marketplace.
-            subject: Who consents; by default a new person.
-            age: How many seconds ago.
+        """Enter the consent of a person; what is left out is as usual in that token system.
 
         Raises:
             ValueError: If a scope of the portal is not a number.
@@ -317,7 +302,7 @@ class Model:
         usual, now = TOKEN_SYSTEMS[api], self.now() - age
         if subject is None:
             subject = self.ids.number(19) if usual.page == PORTAL else self.ids.open_id()
-        scopes = tuple(map(str, usual.scopes if scopes is None else scopes))
+        scopes = _texts(usual.scopes if scopes is None else scopes)
         if usual.page == PORTAL and not all(scope.isdecimal() for scope in scopes):
             raise ValueError("scopes of the Marketing API are numbers")
         grant = Grant(
@@ -325,10 +310,8 @@ class Model:
             app_id=app.app_id,
             subject=subject,
             scopes=scopes,
-            advertiser_ids=tuple(
-                map(str, usual.advertisers if advertisers is None else advertisers)
-            ),
-            brand_ids=tuple(map(str, usual.brands if brands is None else brands)),
+            advertiser_ids=_texts(usual.advertisers if advertisers is None else advertisers),
+            brand_ids=_texts(usual.brands if brands is None else brands),
             granted_at=now,
             deadline=now + usual.page.refresh_lifetime,
         )
@@ -408,6 +391,10 @@ class Model:
         if many is not None and grant.api == "marketing":
             advertisers = fixtures.many_advertisers(int(many.value or 0))
         return advertisers[1:] if self.take("lost_advertiser", path) is not None else advertisers
+
+
+def _texts(values: Sequence[object]) -> tuple[str, ...]:
+    return tuple(map(str, values))
 
 
 def short_hash(value: str) -> str:

@@ -42,40 +42,10 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.simulator.model import Credential, Model
     from tap_tiktok_auth.simulator.scenarios import Scenario
 
-_SECRET_FIELDS = frozenset(
-    {
-        "access_token",
-        "auth_code",
-        "client_secret",
-        "code",
-        "code_verifier",
-        "refresh_token",
-        "secret",
-        "token",
-    }
-)
+_SECRETS = "access_token auth_code client_secret code code_verifier refresh_token secret token"
+_SECRET_FIELDS = frozenset(_SECRETS.split())
 _GARBAGE = b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>"
 _BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body>502</body></html>"
-
-
-def _replace_by_page(answer: Answer) -> None:
-    answer.set_status(200)
-    answer.headers["Content-Type"], answer.body = HTML, _GARBAGE
-
-
-def _cut(answer: Answer) -> None:
-    body = answer.body if isinstance(answer.body, bytes) else b""
-    answer.body = body[: len(body) // 2]
-
-
-# Scenarios that spoil the answer to a request that was processed.
-_AFTERWARDS: dict[str, Callable[[Answer], None]] = {
-    "drop_reply": lambda answer: setattr(answer, "fate", "drop"),
-    "hang": lambda answer: setattr(answer, "fate", "hang"),
-    "garbage": _replace_by_page,
-    "truncated": _cut,
-    "empty": lambda answer: setattr(answer, "body", b""),
-}
 
 
 @dataclass(frozen=True)
@@ -88,7 +58,6 @@ class Endpoint:
         action: Its name in the call list.
         handler: Does the work; returns the data of the answer.
         envelope: How answers and refusals are wrapped.
-        fields: Where its fields are: ``json``, ``form`` or ``query``.
     """
 
     method: str
@@ -96,46 +65,40 @@ class Endpoint:
     action: str
     handler: Callable[[Model, ApiRequest], dict[str, Any] | None]
     envelope: Envelope = BUSINESS
-    fields: str = "json"
 
-
-def _post(
-    path: str, action: str, handler: Callable[[Model, ApiRequest], dict[str, Any]]
-) -> Endpoint:
-    return Endpoint("POST", path, action, handler)
-
-
-def _get(
-    path: str, action: str, handler: Callable[[Model, ApiRequest], dict[str, Any]]
-) -> Endpoint:
-    return Endpoint("GET", path, action, handler, fields="query")
+    @property
+    def fields(self) -> str:
+        """Where its fields are: ``query``, ``form`` or ``json``."""
+        if self.method == "GET":
+            return "query"
+        return "form" if self.envelope in {FLAT, OAUTH} else "json"
 
 
 ENDPOINTS = (
-    _post(f"{V1}/oauth2/access_token/", "exchange", business.access_token),
-    _post(f"{V2}/oauth2/access_token/", "exchange", business.access_token),
-    Endpoint("POST", f"{V1}/oauth/token/", "exchange", business.oauth_token, FLAT, "form"),
-    _post(f"{V1}/oauth2/refresh_token/", "refresh", business.refresh_token_deprecated),
-    _post(f"{V2}/oauth2/refresh_token/", "refresh", business.refresh_token_v2),
-    _post(f"{V1}/oauth2/revoke_token/", "revoke", business.revoke_token),
-    _post(f"{V2}/oauth2/revoke_token/", "revoke", business.revoke_token),
-    _get(f"{V1}/oauth2/advertiser/get/", "advertisers", business.advertisers),
-    _get(f"{V2}/oauth2/advertiser/get/", "advertisers", business.advertisers),
-    _get(f"{V1}/advertiser/info/", "advertiser_info", business.advertiser_info),
-    _get(f"{V2}/advertiser/info/", "advertiser_info", business.advertiser_info),
-    _get(f"{V1}/user/info/", "user_info", business.user_info),
-    _get(f"{V2}/user/info/", "user_info", business.user_info),
-    _get(f"{V1}/tto/oauth2/tcm/", "tcm_accounts", business.brand_accounts),
-    _get(f"{V1}/tto/oauth2/info/", "tcm_account_info", business.brand_account_info),
-    _post(f"{V1}/tt_user/oauth2/token/", "exchange", business.account_token),
-    _post(f"{V1}/tt_user/oauth2/refresh_token/", "refresh", business.account_refresh_token),
-    _post(f"{V1}/tt_user/oauth2/revoke/", "revoke", business.account_revoke),
-    _post(f"{V1}/tt_user/token_info/get/", "token_info", business.token_info),
-    _get(f"{V1}/business/get/", "account", business.business_get),
-    _get(f"{V1}/tto/creator/authorized/", "creator", business.creator_authorized),
-    Endpoint("POST", "/v2/oauth/token/", "exchange", login_kit.token, OAUTH, "form"),
-    Endpoint("POST", "/v2/oauth/revoke/", "revoke", login_kit.revoke, OAUTH, "form"),
-    Endpoint("GET", "/v2/user/info/", "user_info", login_kit.user_info, API_V2, "query"),
+    Endpoint("POST", f"{V1}/oauth2/access_token/", "exchange", business.access_token),
+    Endpoint("POST", f"{V2}/oauth2/access_token/", "exchange", business.access_token),
+    Endpoint("POST", f"{V1}/oauth/token/", "exchange", business.oauth_token, FLAT),
+    Endpoint("POST", f"{V1}/oauth2/refresh_token/", "refresh", business.refresh_token_deprecated),
+    Endpoint("POST", f"{V2}/oauth2/refresh_token/", "refresh", business.refresh_token_v2),
+    Endpoint("POST", f"{V1}/oauth2/revoke_token/", "revoke", business.revoke_token),
+    Endpoint("POST", f"{V2}/oauth2/revoke_token/", "revoke", business.revoke_token),
+    Endpoint("GET", f"{V1}/oauth2/advertiser/get/", "advertisers", business.advertisers),
+    Endpoint("GET", f"{V2}/oauth2/advertiser/get/", "advertisers", business.advertisers),
+    Endpoint("GET", f"{V1}/advertiser/info/", "advertiser_info", business.advertiser_info),
+    Endpoint("GET", f"{V2}/advertiser/info/", "advertiser_info", business.advertiser_info),
+    Endpoint("GET", f"{V1}/user/info/", "user_info", business.user_info),
+    Endpoint("GET", f"{V2}/user/info/", "user_info", business.user_info),
+    Endpoint("GET", f"{V1}/tto/oauth2/tcm/", "tcm_accounts", business.brand_accounts),
+    Endpoint("GET", f"{V1}/tto/oauth2/info/", "tcm_account_info", business.brand_account_info),
+    Endpoint("POST", f"{V1}/tt_user/oauth2/token/", "exchange", business.account_token),
+    Endpoint("POST", f"{V1}/tt_user/oauth2/refresh_token/", "refresh", business.account_refresh),
+    Endpoint("POST", f"{V1}/tt_user/oauth2/revoke/", "revoke", business.account_revoke),
+    Endpoint("POST", f"{V1}/tt_user/token_info/get/", "token_info", business.token_info),
+    Endpoint("GET", f"{V1}/business/get/", "account", business.business_get),
+    Endpoint("GET", f"{V1}/tto/creator/authorized/", "creator", business.creator_authorized),
+    Endpoint("POST", "/v2/oauth/token/", "exchange", login_kit.token, OAUTH),
+    Endpoint("POST", "/v2/oauth/revoke/", "revoke", login_kit.revoke, OAUTH),
+    Endpoint("GET", "/v2/user/info/", "user_info", login_kit.user_info, API_V2),
 )
 # One path of Login Kit serves three grants.
 _ACTIONS = {"refresh_token": "refresh", "client_credentials": "client_token"}
@@ -218,9 +181,7 @@ class Service:
         """Answer a request to an endpoint, as the scenarios have it."""
         malformed = _read(endpoint, incoming, request)
         if self._take("drop_before", request) is not None:
-            dropped = Answer(200, b"", TEXT, "dropped")
-            dropped.fate = "drop"
-            return dropped
+            return Answer(200, b"", TEXT, "dropped", fate="drop")
         if self._take("http_500", request) is not None:
             return Answer(500, b"Internal Server Error", TEXT, "500")
         if self._take("http_502", request) is not None:
@@ -229,9 +190,16 @@ class Service:
             answer = self._processed(endpoint, request, malformed)
         except Refusal as refusal:
             answer = endpoint.envelope.refused(refusal, request.request_id, self._model.options)
-        for name, spoil in _AFTERWARDS.items():
+        for fate, name in (("drop", "drop_reply"), ("hang", "hang")):
             if self._take(name, request) is not None:
-                spoil(answer)
+                answer.fate = fate
+        if self._take("garbage", request) is not None:
+            answer.set_status(200)
+            answer.headers["Content-Type"], answer.body = HTML, _GARBAGE
+        if self._take("truncated", request) is not None and isinstance(answer.body, bytes):
+            answer.body = answer.body[: len(answer.body) // 2]
+        if self._take("empty", request) is not None:
+            answer.body = b""
         return answer
 
     def _processed(self, endpoint: Endpoint, request: ApiRequest, malformed: str | None) -> Answer:

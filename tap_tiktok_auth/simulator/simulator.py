@@ -75,18 +75,8 @@ class Simulator:
         oauth_error_status: int = 200,
         port: int = 0,
     ) -> None:
-        self._model = Model(
-            Options(
-                clock,
-                seed,
-                latency,
-                strict_rotation,
-                tier,
-                sandbox,
-                flat_errors,
-                oauth_error_status,
-            )
-        )
+        behaviour = (strict_rotation, tier, sandbox, flat_errors, oauth_error_status)
+        self._model = Model(Options(clock, seed, latency, *behaviour))
         self._lock = self._model.lock
         self._port = port
         self._thread: threading.Thread | None = None
