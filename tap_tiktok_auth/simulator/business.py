@@ -279,7 +279,7 @@ def _check_choices(fields: list[str], known: Mapping[str, object]) -> None:
 
 
 def _check_no_sandbox(model: Model) -> None:
-    if model.options.sandbox:
+    if model.sandbox:
         raise Refusal(40008)
 
 

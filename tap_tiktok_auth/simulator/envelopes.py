@@ -14,7 +14,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_tiktok_auth.simulator.model import Options
+    from tap_tiktok_auth.simulator.model import Model
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -185,7 +185,7 @@ class Envelope:
     """
 
     success: Callable[[dict[str, Any] | None, str], Answer]
-    refused: Callable[[Refusal, str, Options], Answer]
+    refused: Callable[[Refusal, str, Model], Answer]
     malformed: Callable[[str], Refusal]
     busy: tuple[int] | tuple[str, str] | tuple[str, str, int]
     broken: tuple[int] | tuple[str, str] | tuple[str, str, int]
@@ -201,7 +201,7 @@ def _flat(data: dict[str, Any] | None, request_id: str) -> Answer:
     )
 
 
-def _business_refused(refusal: Refusal, request_id: str, _: Options) -> Answer:
+def _business_refused(refusal: Refusal, request_id: str, _: Model) -> Answer:
     answer: dict[str, Any] = {
         "code": refusal.code,
         "message": refusal.text,
@@ -217,9 +217,9 @@ def _oauth_success(data: dict[str, Any] | None, _: str) -> Answer:
     return Answer(200, b"", JSON, "ok") if data is None else json_answer(data, outcome="ok")
 
 
-def _oauth_refused(refusal: Refusal, log_id: str, options: Options) -> Answer:
+def _oauth_refused(refusal: Refusal, log_id: str, model: Model) -> Answer:
     answer = {"error": refusal.code, "error_description": refusal.text, "log_id": log_id}
-    return json_answer(answer, options.oauth_error_status, str(refusal.code))
+    return json_answer(answer, model.oauth_error_status, str(refusal.code))
 
 
 def _v2_success(data: dict[str, Any] | None, log_id: str) -> Answer:
@@ -227,10 +227,10 @@ def _v2_success(data: dict[str, Any] | None, log_id: str) -> Answer:
     return json_answer(answer, outcome="ok")
 
 
-def _v2_refused(refusal: Refusal, log_id: str, options: Options) -> Answer:
+def _v2_refused(refusal: Refusal, log_id: str, model: Model) -> Answer:
     # TikTok documents two shapes: flat on the error page, nested on the endpoint pages.
     error = {"code": refusal.code, "message": refusal.text, "log_id": log_id}
-    answer = error if options.flat_errors else {"data": {}, "error": error}
+    answer = error if model.flat_errors else {"data": {}, "error": error}
     return json_answer(answer, refusal.status, str(refusal.code))
 
 

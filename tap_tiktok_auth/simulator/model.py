@@ -199,9 +199,12 @@ class ConsentRequest:
     skip: bool
 
 
-@dataclass(frozen=True)
-class Options:
-    """How this TikTok behaves; see ``Simulator``."""
+@dataclass(eq=False)
+class Model:
+    """All that one simulated TikTok knows, and how it behaves; see ``Simulator`` for that.
+
+    Whoever reads or changes it holds ``lock``: the server and the controls are in two threads.
+    """
 
     clock: Callable[[], float]
     seed: int | str | None = None
@@ -212,23 +215,16 @@ class Options:
     flat_errors: bool = False
     oauth_error_status: int = 200
 
-
-class Model:
-    """All that one simulated TikTok knows.
-
-    Whoever reads or changes it holds ``lock``: the server and the controls are in two threads.
-    """
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def __post_init__(self) -> None:
+        """Begin with nothing."""
         self.lock = threading.RLock()
         self.reset()
 
     def reset(self) -> None:
         """Forget everything: apps, consents, calls, scenarios, and time that was skipped."""
         self.ahead = 0.0
-        self.ids = Ids(self.options.seed)
-        self.throttle = Throttle(self.options.tier)
+        self.ids = Ids(self.seed)
+        self.throttle = Throttle(self.tier)
         self.scenarios: list[Scenario] = []
         self.calls: list[Call] = []
         self.spent = 0
@@ -243,7 +239,7 @@ class Model:
 
     def now(self) -> float:
         """Return the simulated time in epoch seconds."""
-        return self.options.clock() + self.ahead
+        return self.clock() + self.ahead
 
     def take(self, name: str, path: str) -> Scenario | None:
         """Return the first scenario of that name for that path, and count it as used."""
@@ -379,7 +375,7 @@ class Model:
         TikTok docs (Login Kit, November 2026): the previous refresh token stops working. For the
         Accounts API no source tells; strict is the harder case.
         """
-        held.used = held.kind == "code" or self.options.strict_rotation
+        held.used = held.kind == "code" or self.strict_rotation
         if held.kind == "code" or grant.page.refresh_renews:
             grant.deadline = self.now() + grant.page.refresh_lifetime
         self.spent += 1

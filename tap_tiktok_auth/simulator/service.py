@@ -158,7 +158,7 @@ class Service:
             response = answer(incoming, request)
             slow = self._take("latency", request)
             self._note(incoming, request, response)
-        response.delay = model.options.latency + (0 if slow is None else (slow.value or 0) / 1000)
+        response.delay = model.latency + (0 if slow is None else (slow.value or 0) / 1000)
         response.headers["X-TT-LOGID"] = request.request_id
         response.headers["Date"] = _http_date(int(at))
         return response
@@ -168,7 +168,7 @@ class Service:
         known = any(endpoint.path in {request.path, f"{request.path}/"} for endpoint in ENDPOINTS)
         if request.path.startswith(f"{V2}/") and "/tt_user/" not in request.path and not known:
             refusal = Refusal(40006, status=403)
-            return BUSINESS.refused(refusal, request.request_id, self._model.options)
+            return BUSINESS.refused(refusal, request.request_id, self._model)
         return Answer(404, b"404 page not found", TEXT, "404")
 
     def _consent_page(self, incoming: web.Request, request: ApiRequest) -> Answer:
@@ -189,7 +189,7 @@ class Service:
         try:
             answer = self._processed(endpoint, request, malformed)
         except Refusal as refusal:
-            answer = endpoint.envelope.refused(refusal, request.request_id, self._model.options)
+            answer = endpoint.envelope.refused(refusal, request.request_id, self._model)
         for fate, name in (("drop", "drop_reply"), ("hang", "hang")):
             if self._take(name, request) is not None:
                 answer.fate = fate

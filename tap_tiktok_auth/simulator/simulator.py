@@ -15,7 +15,6 @@ from tap_tiktok_auth.simulator.model import (
     TOKEN_SYSTEMS,
     Call,
     Model,
-    Options,
     SimulatedApp,
     Tokens,
 )
@@ -76,7 +75,7 @@ class Simulator:
         port: int = 0,
     ) -> None:
         behaviour = (strict_rotation, tier, sandbox, flat_errors, oauth_error_status)
-        self._model = Model(Options(clock, seed, latency, *behaviour))
+        self._model = Model(clock, seed, latency, *behaviour)
         self._lock = self._model.lock
         self._port = port
         self._thread: threading.Thread | None = None
@@ -208,10 +207,10 @@ class Simulator:
 
         Args:
             api: The token system.
-            name: Name of the app.
-            scopes: Scope names or ids; by default the usual ones of that api.
-            advertisers: Advertiser ids, Marketing only; by default three.
-            subject: Who consents; by default a new person.
+            name: Name of the app; what follows is as with ``authorize``.
+            scopes: Scope names or ids.
+            advertisers: Advertiser ids.
+            subject: Who consents.
             age: How many seconds ago the consent was given and the tokens were issued.
             long_term: Marketing only: ``False`` gives a v2.0 token of a day.
         """
