@@ -144,9 +144,9 @@ class Answer(web.Response):
 
     Attributes:
         outcome: What the call list notes.
-        delay: Seconds until it is sent.
-        fate: What becomes of it instead of being sent: ``drop`` closes the connection, ``hang``
-            keeps it open in silence.
+        delivery: ``send``; ``drop`` closes the connection instead; ``hang`` keeps it open in
+            silence.
+        delay: Seconds until then.
     """
 
     def __init__(
@@ -156,13 +156,13 @@ class Answer(web.Response):
         content_type: str,
         outcome: str,
         headers: Mapping[str, str] = MappingProxyType({}),
-        fate: str = "",
+        delivery: str = "send",
     ) -> None:
         super().__init__(
             status=status, body=body, headers={"Content-Type": content_type, **headers}
         )
         self.outcome = outcome
-        self.fate = fate
+        self.delivery = delivery
         self.delay = 0.0
 
 

@@ -121,12 +121,12 @@ class Service:
         application = web.Application(middlewares=[_deliver])
         add = application.router.add_route
         for endpoint in ENDPOINTS:
-            answer = partial(self._endpoint, endpoint)
-            add(endpoint.method, endpoint.path, partial(self._attend, answer))
+            respond = partial(self._endpoint, endpoint)
+            add(endpoint.method, endpoint.path, partial(self._handle, respond))
         for path, method in product((PORTAL_PATH, AUTHORIZE_PATH), ("GET", "POST")):
-            add(method, path, partial(self._attend, self._consent_page))
+            add(method, path, partial(self._handle, self._consent_page))
         add("*", PREFIX + "{operation:.*}", self._controls.answer)
-        add("*", "/{path:(?s:.*)}", partial(self._attend, self._no_such_endpoint))
+        add("*", "/{path:(?s:.*)}", partial(self._handle, self._no_such_endpoint))
         # Cancellation lets a reply that hangs end as soon as the client gives up.
         runner = web.AppRunner(
             application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
@@ -138,8 +138,8 @@ class Service:
         finally:
             await runner.cleanup()
 
-    async def _attend(
-        self, answer: Callable[[web.Request, ApiRequest], Answer], incoming: web.Request
+    async def _handle(
+        self, respond: Callable[[web.Request, ApiRequest], Answer], incoming: web.Request
     ) -> Answer:
         """Answer a request to TikTok, and note it in the call list."""
         body = await incoming.read()
@@ -155,13 +155,13 @@ class Service:
                 access_token=incoming.headers.get("Access-Token"),
                 bearer=bearer if scheme == "Bearer" and bearer else None,
             )
-            response = answer(incoming, request)
+            answer = respond(incoming, request)
             slow = self._take("latency", request)
-            self._note(incoming, request, response)
-        response.delay = model.latency + (0 if slow is None else (slow.value or 0) / 1000)
-        response.headers["X-TT-LOGID"] = request.request_id
-        response.headers["Date"] = _http_date(int(at))
-        return response
+            self._note(incoming, request, answer)
+        answer.delay = model.latency + (0 if slow is None else (slow.value or 0) / 1000)
+        answer.headers["X-TT-LOGID"] = request.request_id
+        answer.headers["Date"] = _http_date(int(at))
+        return answer
 
     def _no_such_endpoint(self, _: web.Request, request: ApiRequest) -> Answer:
         # Seen live: an unknown v2.0 path is HTTP 403 with 40006, but tt_user at v2.0 is a 404.
@@ -181,7 +181,7 @@ class Service:
         """Answer a request to an endpoint, as the scenarios have it."""
         malformed = _read(endpoint, incoming, request)
         if self._take("drop_before", request) is not None:
-            return Answer(200, b"", TEXT, "dropped", fate="drop")
+            return Answer(200, b"", TEXT, "dropped", delivery="drop")
         if self._take("http_500", request) is not None:
             return Answer(500, b"Internal Server Error", TEXT, "500")
         if self._take("http_502", request) is not None:
@@ -190,9 +190,9 @@ class Service:
             answer = self._processed(endpoint, request, malformed)
         except Refusal as refusal:
             answer = endpoint.envelope.refused(refusal, request.request_id, self._model)
-        for fate, name in (("drop", "drop_reply"), ("hang", "hang")):
+        for name, delivery in (("drop_reply", "drop"), ("hang", "hang")):
             if self._take(name, request) is not None:
-                answer.fate = fate
+                answer.delivery = delivery
         if self._take("garbage", request) is not None:
             answer.set_status(200)
             answer.headers["Content-Type"], answer.body = HTML, _GARBAGE
@@ -208,7 +208,7 @@ class Service:
             raise Refusal(*envelope.busy)
         if self._take("system_error", request) is not None:
             raise Refusal(*envelope.broken)
-        held = self._held(request)
+        held = self._token_sent(request)
         grant = None if held is None else held.grant
         subject = "" if grant is None else grant.subject
         if not model.throttle.allows(request.path, _app_id(request, held), subject, request.at):
@@ -225,7 +225,7 @@ class Service:
             request.scenarios.append(name)
         return scenario
 
-    def _held(self, request: ApiRequest) -> Credential | None:
+    def _token_sent(self, request: ApiRequest) -> Credential | None:
         """Return the first token among what was sent."""
         sent = [request.fields.get(name) for name in ("access_token", "refresh_token", "token")]
         for value in (request.access_token, request.bearer, *sent):
@@ -234,7 +234,7 @@ class Service:
                 return held
         return None
 
-    def _note(self, incoming: web.Request, request: ApiRequest, response: Answer) -> None:
+    def _note(self, incoming: web.Request, request: ApiRequest, answer: Answer) -> None:
         secrets = {name: request.fields[name] for name in _SECRET_FIELDS & request.fields.keys()}
         secrets |= {"Access-Token": request.access_token, "Authorization": request.bearer}
         self._model.calls.append(
@@ -246,9 +246,9 @@ class Service:
                 action=request.action,
                 fields=tuple(sorted(request.fields)),
                 hashes={n: short_hash(v) for n, v in secrets.items() if isinstance(v, str)},
-                app_id=_app_id(request, self._held(request)),
-                outcome=response.outcome,
-                status=0 if response.fate else response.status,
+                app_id=_app_id(request, self._token_sent(request)),
+                outcome=answer.outcome,
+                status=answer.status if answer.delivery == "send" else 0,
                 scenarios=tuple(request.scenarios),
             )
         )
@@ -285,13 +285,13 @@ def _http_date(second: int) -> str:
 
 @web.middleware
 async def _deliver(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Send an answer late, or never, if its fate says so."""
+    """Send an answer late, or not at all, if a scenario wants it so."""
     response = await handler(request)
     if isinstance(response, Answer):
         if response.delay:
             await asyncio.sleep(response.delay)
-        if response.fate == "hang":
+        if response.delivery == "hang":
             await asyncio.Event().wait()
-        if response.fate and request.transport is not None:
+        if response.delivery != "send" and request.transport is not None:
             request.transport.abort()
     return response
