@@ -10,6 +10,7 @@ Importing this package is cheap. The server (aiohttp, extra ``simulator``) is lo
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,4 @@ def __getattr__(name: str) -> object:
     """Load a public name from its module when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - keeps the package import light
-
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -91,7 +91,8 @@ class Controls:
         }
 
 
-def _plain(result: Any) -> Any:  # noqa: ANN401 - a value that JSON can carry
+def _plain(result: object) -> object:
+    """Return what JSON can carry."""
     if isinstance(result, list):
         return [_plain(item) for item in result]
     return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result

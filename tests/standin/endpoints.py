@@ -119,7 +119,9 @@ def _timed_token(ask: Ask) -> dict[str, Any]:
 def _app_token(ask: Ask) -> dict[str, Any]:
     ask.world.app_tokens += 1
     ends_at = ask.world.now() + 7200
-    nobody = Consent(ask.app_id, True, None, "", {}, ends_at)  # noqa: FBT003  (as declared)
+    nobody = Consent(
+        ask.app_id, timed=True, subject=None, scopes="", advertisers={}, ends_at=ends_at
+    )
     token, _ = ask.world.hand_out(nobody, refreshable=True)
     ask.world.access[token].expires_at = ends_at
     return {"access_token": token, "expires_in": 7200, "token_type": "Bearer"}
