@@ -127,6 +127,11 @@ def test_login_kit_desktop_page(client: Client) -> None:
         "login_kit", callback["code"], redirect_uri=LOCAL + "/", code_verifier=VERIFIER
     )
     assert answer["token_type"] == "Bearer"
+    client.tiktok.register_redirect("login_kit", "http://localhost/login/")
+    assert (
+        "needs a port"
+        in _authorize(client, "login_kit", redirect_uri="http://localhost/login/").text
+    )
 
 
 @pytest.mark.parametrize("path", [PORTAL, AUTHORIZE])
