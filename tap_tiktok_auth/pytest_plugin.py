@@ -1,7 +1,8 @@
 """Pytest fixtures for everyone who tests against TikTok's token systems.
 
-The plugin is loaded in every pytest run of an environment that has this package, so it imports
-nothing but pytest until a fixture is asked for. The fixtures need the extra ``simulator``::
+The plugin is loaded in every pytest run of an environment that has this package, so until a fixture
+is asked for it imports nothing that pytest has not loaded. The fixtures need the extra
+``simulator``::
 
     @pytest.mark.tiktok_api("accounts")
     def test_my_tap(tiktok_connection):
@@ -10,6 +11,8 @@ nothing but pytest until a fixture is asked for. The fixtures need the extra ``s
 
 from __future__ import annotations
 
+import base64
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,13 +58,10 @@ def tiktok_connection(
     tiktok_simulator: Simulator, request: pytest.FixtureRequest, tmp_path: Path
 ) -> dict[str, Any]:
     """Return settings of the tap: a connection with a fresh code, and a throw-away token store."""
-    from base64 import urlsafe_b64encode  # noqa: PLC0415 - the plugin is loaded in every run
-    from secrets import token_bytes  # noqa: PLC0415 - the plugin is loaded in every run
-
     return {
         **tiktok_simulator.settings(_api(request)),
         "token_store": f"sqlite:///{tmp_path / 'tokens.db'}",
-        "token_store_key": urlsafe_b64encode(token_bytes(32)).decode(),
+        "token_store_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
     }
 
 

@@ -18,7 +18,7 @@ import click
 
 from tap_tiktok_auth.cli.common import command_environment
 from tap_tiktok_auth.cli.not_run import not_run
-from tap_tiktok_auth.simulator.grants import APIS
+from tap_tiktok_auth.simulator.model import APIS
 from tap_tiktok_auth.simulator.scenarios import KINDS, Scenario
 from tap_tiktok_auth.simulator.throttle import TIERS
 

@@ -10,22 +10,22 @@ Importing this package is cheap. The server (aiohttp, extra ``simulator``) is lo
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.simulator.calls import Call
-    from tap_tiktok_auth.simulator.grants import SimulatedApp, Tokens
+    from tap_tiktok_auth.simulator.model import Call, SimulatedApp, Tokens
     from tap_tiktok_auth.simulator.scenarios import Scenario
     from tap_tiktok_auth.simulator.simulator import Simulator
 
 __all__ = ["Call", "Scenario", "SimulatedApp", "Simulator", "Tokens"]
 
 _HOMES = {
-    "Call": "calls",
+    "Call": "model",
     "Scenario": "scenarios",
-    "SimulatedApp": "grants",
+    "SimulatedApp": "model",
     "Simulator": "simulator",
-    "Tokens": "grants",
+    "Tokens": "model",
 }
 
 
@@ -33,6 +33,4 @@ def __getattr__(name: str) -> object:
     """Load a public name from its module when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - keeps the package import light
-
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 KINDS: dict[str, tuple[str, float | None]] = {
     # name: (what it does, default value; None: it takes no value)
@@ -89,37 +88,3 @@ class Scenario:
             None if times is None else int(times),
             match["path"],
         )
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the scenario as a JSON object."""
-        return asdict(self)
-
-
-class ScenarioBook:
-    """The scenarios that are switched on."""
-
-    def __init__(self) -> None:
-        self._active: list[Scenario] = []
-
-    def add(self, scenario: Scenario) -> None:
-        """Switch *scenario* on."""
-        self._active.append(scenario)
-
-    def clear(self, name: str | None = None) -> None:
-        """Switch off all scenarios, or those of one name."""
-        self._active = [s for s in self._active if name is not None and s.name != name]
-
-    def active(self) -> list[Scenario]:
-        """Return what is on."""
-        return list(self._active)
-
-    def take(self, name: str, path: str) -> Scenario | None:
-        """Return the first scenario of that name for that path, and count it as used."""
-        for scenario in self._active:
-            if scenario.name == name and (scenario.path is None or scenario.path in path):
-                if scenario.times is not None:
-                    scenario.times -= 1
-                    if scenario.times == 0:
-                        self._active.remove(scenario)
-                return scenario
-        return None

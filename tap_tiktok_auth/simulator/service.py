@@ -1,197 +1,297 @@
-"""The simulated TikTok: from a request to a reply, without a network."""
+"""The simulated TikTok over HTTP: its endpoints, and what the scenarios do to requests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import asyncio
+from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache, partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.simulator.calls import Call, hashes_of
-from tap_tiktok_auth.simulator.consent import ConsentDesk
-from tap_tiktok_auth.simulator.endpoints.table import ENDPOINTS, V2, Endpoint, action_of
-from tap_tiktok_auth.simulator.errors import BusinessRefusal, Refusal
-from tap_tiktok_auth.simulator.families import API_V2, BUSINESS, FLAT
-from tap_tiktok_auth.simulator.incoming import Incoming
-from tap_tiktok_auth.simulator.wire import HTML, TEXT, Malformed, Reply, Request, not_found
+from aiohttp import web
+
+from tap_tiktok_auth.simulator import business, consent, login_kit
+from tap_tiktok_auth.simulator.business import V1, V2
+from tap_tiktok_auth.simulator.consent import AUTHORIZE_PATH, PORTAL_PATH
+from tap_tiktok_auth.simulator.controls import PREFIX
+from tap_tiktok_auth.simulator.envelopes import (
+    API_V2,
+    BUSINESS,
+    FLAT,
+    HTML,
+    OAUTH,
+    TEXT,
+    Answer,
+    ApiRequest,
+    Envelope,
+    Malformed,
+    Refusal,
+    form_fields,
+    json_fields,
+)
+from tap_tiktok_auth.simulator.model import Call, short_hash
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
-    from tap_tiktok_auth.simulator.scenarios import Scenario
-    from tap_tiktok_auth.simulator.state import State
+    from aiohttp.typedefs import Handler
 
+    from tap_tiktok_auth.simulator.controls import Controls
+    from tap_tiktok_auth.simulator.model import Credential, Model
+    from tap_tiktok_auth.simulator.scenarios import Scenario
+
+_SECRETS = "access_token auth_code client_secret code code_verifier refresh_token secret token"
+_SECRET_FIELDS = frozenset(_SECRETS.split())
 _GARBAGE = b"<!DOCTYPE html><html><body><h1>Welcome</h1></body></html>"
 _BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body>502</body></html>"
-# Scenarios that answer instead of TikTok, and those that spoil its answer.
-_INSTEAD = {
-    "drop_before": Reply(0, outcome="dropped", transport="close"),
-    "http_500": Reply(500, b"Internal Server Error", TEXT, outcome="500"),
-    "http_502": Reply(502, _BAD_GATEWAY, HTML, outcome="502"),
-}
-_AFTERWARDS: dict[str, Callable[[Reply], Reply]] = {
-    "drop_reply": lambda reply: replace(reply, transport="close"),
-    "hang": lambda reply: replace(reply, transport="hang"),
-    "garbage": lambda reply: replace(reply, status=200, body=_GARBAGE, content_type=HTML),
-    "truncated": lambda reply: replace(reply, body=reply.body[: len(reply.body) // 2]),
-    "empty": lambda reply: replace(reply, body=b""),
-}
-_ACCOUNT_PATHS = ("/tt_user/", "/business/get/")
 
 
-@dataclass
-class _Visit:
-    """What is found out about a request while it is served."""
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint.
 
-    action: str = "unknown"
-    fields: dict[str, Any] = field(default_factory=dict)
-    malformed: str | None = None
-    scenarios: list[str] = field(default_factory=list)
+    Attributes:
+        method: The only HTTP method that it takes.
+        path: Its path, with the trailing slash.
+        action: Its name in the call list.
+        handler: Does the work; returns the data of the answer.
+        envelope: How answers and refusals are wrapped.
+    """
+
+    method: str
+    path: str
+    action: str
+    handler: Callable[[Model, ApiRequest], dict[str, Any] | None]
+    envelope: Envelope = BUSINESS
+
+    @property
+    def fields(self) -> str:
+        """Where its fields are: ``query``, ``form`` or ``json``."""
+        if self.method == "GET":
+            return "query"
+        return "form" if self.envelope in {FLAT, OAUTH} else "json"
+
+
+ENDPOINTS = (
+    Endpoint("POST", f"{V1}/oauth2/access_token/", "exchange", business.access_token),
+    Endpoint("POST", f"{V2}/oauth2/access_token/", "exchange", business.access_token),
+    Endpoint("POST", f"{V1}/oauth/token/", "exchange", business.oauth_token, FLAT),
+    Endpoint("POST", f"{V1}/oauth2/refresh_token/", "refresh", business.refresh_token_deprecated),
+    Endpoint("POST", f"{V2}/oauth2/refresh_token/", "refresh", business.refresh_token_v2),
+    Endpoint("POST", f"{V1}/oauth2/revoke_token/", "revoke", business.revoke_token),
+    Endpoint("POST", f"{V2}/oauth2/revoke_token/", "revoke", business.revoke_token),
+    Endpoint("GET", f"{V1}/oauth2/advertiser/get/", "advertisers", business.advertisers),
+    Endpoint("GET", f"{V2}/oauth2/advertiser/get/", "advertisers", business.advertisers),
+    Endpoint("GET", f"{V1}/advertiser/info/", "advertiser_info", business.advertiser_info),
+    Endpoint("GET", f"{V2}/advertiser/info/", "advertiser_info", business.advertiser_info),
+    Endpoint("GET", f"{V1}/user/info/", "user_info", business.user_info),
+    Endpoint("GET", f"{V2}/user/info/", "user_info", business.user_info),
+    Endpoint("GET", f"{V1}/tto/oauth2/tcm/", "tcm_accounts", business.brand_accounts),
+    Endpoint("GET", f"{V1}/tto/oauth2/info/", "tcm_account_info", business.brand_account_info),
+    Endpoint("POST", f"{V1}/tt_user/oauth2/token/", "exchange", business.account_token),
+    Endpoint("POST", f"{V1}/tt_user/oauth2/refresh_token/", "refresh", business.account_refresh),
+    Endpoint("POST", f"{V1}/tt_user/oauth2/revoke/", "revoke", business.account_revoke),
+    Endpoint("POST", f"{V1}/tt_user/token_info/get/", "token_info", business.token_info),
+    Endpoint("GET", f"{V1}/business/get/", "account", business.business_get),
+    Endpoint("GET", f"{V1}/tto/creator/authorized/", "creator", business.creator_authorized),
+    Endpoint("POST", "/v2/oauth/token/", "exchange", login_kit.token, OAUTH),
+    Endpoint("POST", "/v2/oauth/revoke/", "revoke", login_kit.revoke, OAUTH),
+    Endpoint("GET", "/v2/user/info/", "user_info", login_kit.user_info, API_V2),
+)
+# One path of Login Kit serves three grants.
+_ACTIONS = {"refresh_token": "refresh", "client_credentials": "client_token"}
 
 
 class Service:
-    """Answers requests.
+    """Serves TikTok's endpoints, the consent pages and the controls.
 
     Args:
-        state: What TikTok knows.
-        latency: Seconds that every answer takes.
+        model: What TikTok knows.
+        controls: Answers what is under ``/_simulator/``.
     """
 
-    def __init__(self, state: State, latency: float = 0.0) -> None:
-        self.state = state
-        self._latency = latency
-        self._routes = {endpoint.path: endpoint for endpoint in ENDPOINTS}
-        self._desk = ConsentDesk(state)
+    def __init__(self, model: Model, controls: Controls) -> None:
+        self._model = model
+        self._controls = controls
 
-    def answer(self, request: Request) -> Reply:
-        """Process a request and note it in the call list."""
-        visit = _Visit()
-        at = self.state.clock.now()
-        request_id = self.state.mint.request_id(at)
-        endpoint = self._routes.get(request.path)
-        if self._desk.serves(request.path):
-            visit.action = "consent"
-            visit.fields = request.query_fields()
-            reply = self._desk.answer(request)
-        elif endpoint is None or endpoint.method != request.method:
-            reply = self._no_such_endpoint(request, request_id)
-        else:
-            self._read(endpoint, request, visit)
-            reply = self._disturbed(endpoint, request, request_id, visit)
-        slow = self._take("latency", request, visit)
-        delay = self._latency + (0.0 if slow is None else (slow.value or 0.0) / 1000)
-        self._note(request, visit, reply, at)
-        date = formatdate(at, usegmt=True)
-        headers = {**reply.headers, "X-TT-LOGID": request_id, "Date": date}
-        return replace(reply, delay=delay, headers=headers)
-
-    def _no_such_endpoint(self, request: Request, request_id: str) -> Reply:
-        # Seen live: an unknown v2.0 path is HTTP 403 with 40006, but tt_user at v2.0 is a 404.
-        known = request.path in self._routes or f"{request.path}/" in self._routes
-        if request.path.startswith(f"{V2}/") and "/tt_user/" not in request.path and not known:
-            refusal = BusinessRefusal(40006, status=403)
-            return BUSINESS.refused(refusal, request_id, self.state.options)
-        return not_found()
-
-    def _disturbed(
-        self, endpoint: Endpoint, request: Request, request_id: str, visit: _Visit
-    ) -> Reply:
-        for name, instead in _INSTEAD.items():
-            if self._take(name, request, visit) is not None:
-                return instead
-        reply = self._processed(endpoint, request, request_id, visit)
-        for name, spoil in _AFTERWARDS.items():
-            if self._take(name, request, visit) is not None:
-                return spoil(reply)
-        return reply
-
-    def _processed(
-        self, endpoint: Endpoint, request: Request, request_id: str, visit: _Visit
-    ) -> Reply:
-        family = endpoint.family
+    async def serve(self, listener: socket.socket, stopping: asyncio.Event) -> None:
+        """Answer on a port until told to stop."""
+        application = web.Application(middlewares=[_deliver])
+        add = application.router.add_route
+        for endpoint in ENDPOINTS:
+            respond = partial(self._endpoint, endpoint)
+            add(endpoint.method, endpoint.path, partial(self._handle, respond))
+        for path, method in product((PORTAL_PATH, AUTHORIZE_PATH), ("GET", "POST")):
+            add(method, path, partial(self._handle, self._consent_page))
+        add("*", PREFIX + "{operation:.*}", self._controls.answer)
+        add("*", "/{path:(?s:.*)}", partial(self._handle, self._no_such_endpoint))
+        # Cancellation lets a reply that hangs end as soon as the client gives up.
+        runner = web.AppRunner(
+            application, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
+        )
+        await runner.setup()
         try:
-            self._check_load(endpoint, request, visit)
-            access_token = request.headers.get("access-token")
-            call = Incoming(
-                request.path, visit.action, visit.fields, access_token, request.bearer()
+            await web.SockSite(runner, listener).start()
+            await stopping.wait()
+        finally:
+            await runner.cleanup()
+
+    async def _handle(
+        self, respond: Callable[[web.Request, ApiRequest], Answer], incoming: web.Request
+    ) -> Answer:
+        """Answer a request to TikTok, and note it in the call list."""
+        body = await incoming.read()
+        model = self._model
+        with model.lock:
+            at = model.now()
+            scheme, _, bearer = incoming.headers.get("Authorization", "").partition(" ")
+            request = ApiRequest(
+                at=at,
+                request_id=model.ids.request_id(at),
+                path=incoming.rel_url.raw_path,
+                body=body,
+                access_token=incoming.headers.get("Access-Token"),
+                bearer=bearer if scheme == "Bearer" and bearer else None,
             )
-            self._withdraw(call, request, visit)
-            if visit.malformed is not None:
-                raise family.malformed(visit.malformed)
-            return family.success(endpoint.handler(self.state, call), request_id)
-        except Refusal as refusal:
-            return family.refused(refusal, request_id, self.state.options)
+            answer = respond(incoming, request)
+            slow = self._take("latency", request)
+            self._note(incoming, request, answer)
+        answer.delay = model.latency + (0 if slow is None else (slow.value or 0) / 1000)
+        answer.headers["X-TT-LOGID"] = request.request_id
+        answer.headers["Date"] = _http_date(int(at))
+        return answer
 
-    def _read(self, endpoint: Endpoint, request: Request, visit: _Visit) -> None:
-        readers = {"json": request.json_fields, "form": request.form_fields}
+    def _no_such_endpoint(self, _: web.Request, request: ApiRequest) -> Answer:
+        # Seen live: an unknown v2.0 path is HTTP 403 with 40006, but tt_user at v2.0 is a 404.
+        known = any(endpoint.path in {request.path, f"{request.path}/"} for endpoint in ENDPOINTS)
+        if request.path.startswith(f"{V2}/") and "/tt_user/" not in request.path and not known:
+            refusal = Refusal(40006, status=403)
+            return BUSINESS.refused(refusal, request.request_id, self._model)
+        return Answer(404, b"404 page not found", TEXT, "404")
+
+    def _consent_page(self, incoming: web.Request, request: ApiRequest) -> Answer:
+        request.action, request.fields = "consent", dict(incoming.query.items())
+        if incoming.method == "GET":
+            return consent.show(self._model, incoming.path, request.fields)
+        return consent.decide(self._model, incoming.content_type, request.body)
+
+    def _endpoint(self, endpoint: Endpoint, incoming: web.Request, request: ApiRequest) -> Answer:
+        """Answer a request to an endpoint, as the scenarios have it."""
+        malformed = _read(endpoint, incoming, request)
+        if self._take("drop_before", request) is not None:
+            return Answer(200, b"", TEXT, "dropped", delivery="drop")
+        if self._take("http_500", request) is not None:
+            return Answer(500, b"Internal Server Error", TEXT, "500")
+        if self._take("http_502", request) is not None:
+            return Answer(502, _BAD_GATEWAY, HTML, "502")
         try:
-            visit.fields = readers.get(endpoint.fields, request.query_fields)()
-        except Malformed as malformed:
-            visit.malformed = str(malformed)
-        visit.action = action_of(endpoint, visit.fields)
+            answer = self._processed(endpoint, request, malformed)
+        except Refusal as refusal:
+            answer = endpoint.envelope.refused(refusal, request.request_id, self._model)
+        for name, delivery in (("drop_reply", "drop"), ("hang", "hang")):
+            if self._take(name, request) is not None:
+                answer.delivery = delivery
+        if self._take("garbage", request) is not None:
+            answer.set_status(200)
+            answer.headers["Content-Type"], answer.body = HTML, _GARBAGE
+        if self._take("truncated", request) is not None and isinstance(answer.body, bytes):
+            answer.body = answer.body[: len(answer.body) // 2]
+        if self._take("empty", request) is not None:
+            answer.body = b""
+        return answer
 
-    def _check_load(self, endpoint: Endpoint, request: Request, visit: _Visit) -> None:
-        if self._take("rate_limited", request, visit) is not None:
-            raise endpoint.family.busy()
-        if self._take("system_error", request, visit) is not None:
-            raise endpoint.family.broken()
-        now = self.state.clock.now()
-        app_id, subject = self._caller(request, visit)
-        if endpoint.family is API_V2:
-            allowed = self.state.throttle.allows_login_kit(app_id, now)
-        elif endpoint.family in {BUSINESS, FLAT}:
-            account = subject if any(part in request.path for part in _ACCOUNT_PATHS) else None
-            throttle = self.state.throttle
-            allowed = throttle.allows_business(app_id, request.path, account, now)
-        else:
-            allowed = True  # TikTok documents no limit for /v2/oauth/
-        if not allowed:
-            raise endpoint.family.busy()
+    def _processed(self, endpoint: Endpoint, request: ApiRequest, malformed: str | None) -> Answer:
+        model, envelope = self._model, endpoint.envelope
+        if self._take("rate_limited", request) is not None:
+            raise Refusal(*envelope.busy)
+        if self._take("system_error", request) is not None:
+            raise Refusal(*envelope.broken)
+        held = self._token_sent(request)
+        grant = None if held is None else held.grant
+        subject = "" if grant is None else grant.subject
+        if not model.throttle.allows(request.path, _app_id(request, held), subject, request.at):
+            raise Refusal(*envelope.busy)
+        if grant is not None and self._take("revoked", request) is not None:
+            grant.revoked = True
+        if malformed is not None:
+            raise envelope.malformed(malformed)
+        return envelope.success(endpoint.handler(model, request), request.request_id)
 
-    def _withdraw(self, call: Incoming, request: Request, visit: _Visit) -> None:
-        sent = [call.access_token, call.bearer, call.fields.get("access_token")]
-        sent += [call.fields.get("refresh_token"), call.fields.get("token")]
-        for value in sent:
-            held = self.state.ledger.token(value) if isinstance(value, str) else None
-            if held is None or held.grant is None:
-                continue
-            if self._take("revoked", request, visit) is not None:
-                held.grant.revoked = True
-            return
-
-    def _caller(self, request: Request, visit: _Visit) -> tuple[str, str]:
-        """Return the app and the person that a request speaks for, as far as it tells."""
-        token = request.headers.get("access-token") or request.bearer()
-        sent = visit.fields.get("access_token") or visit.fields.get("refresh_token") or token
-        held = self.state.ledger.token(str(sent))
-        app_id = "" if held is None else held.app_id
-        for name in ("app_id", "client_id", "client_key"):
-            app_id = str(visit.fields.get(name) or app_id)
-        subject = "" if held is None or held.grant is None else held.grant.subject
-        return app_id, subject
-
-    def _take(self, name: str, request: Request, visit: _Visit) -> Scenario | None:
-        scenario = self.state.scenarios.take(name, request.path)
+    def _take(self, name: str, request: ApiRequest) -> Scenario | None:
+        scenario = self._model.take(name, request.path)
         if scenario is not None:
-            visit.scenarios.append(name)
+            request.scenarios.append(name)
         return scenario
 
-    def _note(self, request: Request, visit: _Visit, reply: Reply, at: float) -> None:
-        headers = {
-            "Access-Token": request.headers.get("access-token"),
-            "Authorization": request.bearer(),
-        }
-        self.state.calls.add(
+    def _token_sent(self, request: ApiRequest) -> Credential | None:
+        """Return the first token among what was sent."""
+        sent = [request.fields.get(name) for name in ("access_token", "refresh_token", "token")]
+        for value in (request.access_token, request.bearer, *sent):
+            held = self._model.credentials.get(value) if isinstance(value, str) else None
+            if held is not None and held.kind != "code":
+                return held
+        return None
+
+    def _note(self, incoming: web.Request, request: ApiRequest, answer: Answer) -> None:
+        secrets = {name: request.fields[name] for name in _SECRET_FIELDS & request.fields.keys()}
+        secrets |= {"Access-Token": request.access_token, "Authorization": request.bearer}
+        self._model.calls.append(
             Call(
-                number=self.state.calls.next_number(),
-                at=at,
-                method=request.method,
+                number=len(self._model.calls) + 1,
+                at=request.at,
+                method=incoming.method,
                 path=request.path,
-                action=visit.action,
-                fields=tuple(sorted(visit.fields)),
-                hashes=hashes_of(visit.fields, headers),
-                app_id=self._caller(request, visit)[0],
-                outcome=reply.outcome,
-                status=reply.status if reply.transport == "send" else 0,
-                scenarios=tuple(visit.scenarios),
+                action=request.action,
+                fields=tuple(sorted(request.fields)),
+                hashes={n: short_hash(v) for n, v in secrets.items() if isinstance(v, str)},
+                app_id=_app_id(request, self._token_sent(request)),
+                outcome=answer.outcome,
+                status=answer.status if answer.delivery == "send" else 0,
+                scenarios=tuple(request.scenarios),
             )
         )
+
+
+def _read(endpoint: Endpoint, incoming: web.Request, request: ApiRequest) -> str | None:
+    """Read action and fields of a request; return what is wrong with its body."""
+    problem = None
+    try:
+        if endpoint.fields == "json":
+            request.fields = json_fields(incoming.content_type, request.body)
+        elif endpoint.fields == "form":
+            request.fields = dict(form_fields(incoming.content_type, request.body))
+        else:
+            request.fields = dict(incoming.query.items())
+    except Malformed as malformed:
+        problem = str(malformed)
+    request.action = endpoint.action
+    if endpoint.envelope is OAUTH and endpoint.action == "exchange":
+        request.action = _ACTIONS.get(str(request.fields.get("grant_type")), endpoint.action)
+    return problem
+
+
+def _app_id(request: ApiRequest, held: Credential | None) -> str:
+    """Return the app that a request names, or the one of its token."""
+    named = (request.fields.get(name) for name in ("client_key", "client_id", "app_id"))
+    return str(next((name for name in named if name), "" if held is None else held.app_id))
+
+
+@lru_cache(maxsize=1)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+@web.middleware
+async def _deliver(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Send an answer late, or not at all, if a scenario wants it so."""
+    response = await handler(request)
+    if isinstance(response, Answer):
+        if response.delay:
+            await asyncio.sleep(response.delay)
+        if response.delivery == "hang":
+            await asyncio.Event().wait()
+        if response.delivery != "send" and request.transport is not None:
+            request.transport.abort()
+    return response

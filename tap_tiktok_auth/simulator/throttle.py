@@ -16,6 +16,7 @@ _TIERS: dict[str, tuple[int, int, int]] = {
     "sandbox": (1, 30, 1_000),
 }
 _PERIODS = (1.0, 60.0, 86_400.0)
+_ACCOUNT_PATHS = ("/tt_user/", "/business/get/")
 
 TIERS = ("off", *_TIERS)
 
@@ -42,31 +43,29 @@ class Throttle:
         self.tier = tier
         self._buckets: dict[tuple[str, float], _Bucket] = {}
 
-    def allows_business(self, app_id: str, path: str, account: str | None, now: float) -> bool:
-        """Tell whether a call to the API for Business is within its limits, and count it.
+    def allows(self, path: str, app_id: str, subject: str, now: float) -> bool:
+        """Tell whether a call is within its limits, and count it.
 
         Args:
-            app_id: The app that calls.
             path: The endpoint.
-            account: On the Accounts API the TikTok account, or ``""`` if it is not known yet.
+            app_id: The app that calls.
+            subject: The person that the call speaks for, or ``""`` if it is not known yet.
             now: Epoch seconds.
         """
-        if self.tier == "off":
+        if self.tier == "off" or path.startswith("/v2/oauth/"):  # no limit is documented there
             return True
+        if path.startswith("/v2/"):
+            return self._take([(f"v2 {app_id}", 60.0, 600)], now)
         key = f"{app_id} {path}" if self.tier == "sandbox" else app_id
         limits = [
             (key, period, limit) for period, limit in zip(_PERIODS, _TIERS[self.tier], strict=True)
         ]
-        if account is not None:
+        if any(part in path for part in _ACCOUNT_PATHS):
             every = 600 if self.tier in {"basic", "sandbox"} else 1_000
             limits.append((f"accounts {app_id}", 60.0, every))
-        if account:
-            limits.append((f"{account} {path}", 60.0, 40))
+            if subject:
+                limits.append((f"{subject} {path}", 60.0, 40))
         return self._take(limits, now)
-
-    def allows_login_kit(self, app_id: str, now: float) -> bool:
-        """Tell whether one more ``/v2/user/info/`` is within its limit, and count it."""
-        return self.tier == "off" or self._take([(f"v2 {app_id}", 60.0, 600)], now)
 
     def _take(self, limits: list[tuple[str, float, int]], now: float) -> bool:
         buckets = []

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from tap_tiktok_auth.simulator import world
+from tap_tiktok_auth.simulator import fixtures
 from tests.login.people import LoginProcess, Visitor, environment, free_port, run, state_of
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ def test_someone_else_is_asked_about_before_anything_is_kept(
 ) -> None:
     """Whoever logs in as another account is asked first; only a clear yes replaces the old one."""
     variables = environment(tiktok_simulator, tmp_path, api)
-    first: dict[str, object] = {"account": "acme", "advertisers": [world.ADVERTISERS[0]]}
-    second: dict[str, object] = {"account": "boots", "advertisers": [world.ADVERTISERS[1]]}
+    first: dict[str, object] = {"account": "acme", "advertisers": [fixtures.ADVERTISERS[0]]}
+    second: dict[str, object] = {"account": "boots", "advertisers": [fixtures.ADVERTISERS[1]]}
     assert "someone else" not in log_in(variables, "fan", **first)[2]
     before = run(variables, "token", "fan").stdout
     port = ("--port", str(free_port()))
@@ -143,11 +143,11 @@ def test_where_tiktok_does_not_tell_who_it_was_the_person_is_asked(
 ) -> None:
     """A login that TikTok cannot put a name to replaces a known one only after a clear yes."""
     variables = environment(tiktok_simulator, tmp_path)
-    log_in(variables, "acme", advertisers=[world.ADVERTISERS[0]])
+    log_in(variables, "acme", advertisers=[fixtures.ADVERTISERS[0]])
     before = run(variables, "token", "acme").stdout
     tiktok_simulator.scenario("garbage", path="advertiser/get")
     with LoginProcess(variables, "acme", "--no-browser", "--port", str(free_port())) as login:
-        Visitor().answer(login.url, advertisers=[world.ADVERTISERS[1]])
+        Visitor().answer(login.url, advertisers=[fixtures.ADVERTISERS[1]])
         login.until("acme may belong to someone else: TikTok does not tell who it is")
         login.type(answer)
         code, _, err = login.end()
@@ -174,7 +174,7 @@ def test_ctrl_c_at_that_question_keeps_the_old_connection(
 def test_scripts_say_whom_they_expect(tiktok_simulator: Simulator, tmp_path: Path) -> None:
     """With --expect nobody is asked: that account or ad account is kept, every other is not."""
     variables = environment(tiktok_simulator, tmp_path)
-    one, other = world.ADVERTISERS[:2]
+    one, other = fixtures.ADVERTISERS[:2]
     code, _, err = log_in(variables, "acme", "--expect", other, advertisers=[one])
     assert (code, f"account {one} authorised" in err) == (3, True)
     assert run(variables, "token", "acme").exit_code == 1

@@ -60,9 +60,9 @@ def run_host(
 
 def leaks(target: Target, text: str) -> list[str]:
     """Return what TikTok and the store keep secret and a text has."""
-    ledger = target.tiktok._state.ledger
+    issued = target.tiktok._model.credentials
     apps = {target.tiktok.app(api).app_secret for api in _PATHS}
-    return [s for s in {*ledger._tokens, *ledger._codes, *apps, target.key} if s in text]
+    return [s for s in {*issued, *apps, target.key} if s in text]
 
 
 @pytest.mark.parametrize("set_up", [name for name in SET_UPS if name != "http debug"])
@@ -94,7 +94,8 @@ def test_debug_mode_of_http_shows_own_requests_only(target: Target) -> None:
     assert len(sent) == len(_PATHS)
     others = "".join(line for line in shown.splitlines() if not line.startswith("send: "))
     assert leaks(target, others) == []
-    ledger = target.tiktok._state.ledger
-    secrets = {target.tiktok.app(api).app_secret for api in _PATHS} | set(ledger._codes)
+    issued = target.tiktok._model.credentials
+    secrets = {target.tiktok.app(api).app_secret for api in _PATHS}
+    secrets |= {value for value, credential in issued.items() if credential.kind == "code"}
     assert not [secret for secret in secrets if secret in shown]
     assert "rft." not in shown

@@ -53,6 +53,6 @@ def test_a_bug_shows_no_token(target: Target, api: str, command: list[str]) -> N
     assert done.returncode == 1
     assert "ValueError: ***" in done.stderr
     assert "KeyError: '***'" in done.stderr
-    ledger = target.tiktok._state.ledger
-    secrets = {*ledger._tokens, *ledger._codes, settings["app_secret"], target.key}
+    issued = target.tiktok._model.credentials
+    secrets = {*issued, settings["app_secret"], target.key}
     assert [secret for secret in secrets if secret in done.stdout + done.stderr] == []

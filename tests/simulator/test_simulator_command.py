@@ -15,7 +15,7 @@ import requests
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli.simulate import simulate
-from tap_tiktok_auth.simulator.grants import APIS
+from tap_tiktok_auth.simulator.model import APIS
 from tap_tiktok_auth.simulator.scenarios import KINDS
 
 if TYPE_CHECKING:
@@ -75,19 +75,21 @@ def test_command_exchanges_its_code(options: list[str], code: int) -> None:
     assert _invoke(*options, "--", sys.executable, "-c", EXCHANGE).exit_code == code
 
 
-def test_one_api_gives_top_level_settings(variables: Callable[..., dict[str, str]]) -> None:
-    """One api gives top-level settings, a fresh Fernet key and an absolute store."""
+def test_one_api_gives_top_level_settings(
+    variables: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One api gives top-level settings and a private store that goes away, and hides the real."""
+    monkeypatch.setenv(f"{PREFIX}REFRESH_TOKEN", "real")
+    monkeypatch.setenv(f"{PREFIX}LOGLEVEL", "DEBUG")
     seen = variables("--api", "accounts")
     assert seen[f"{PREFIX}API"] == "accounts"
     assert seen[f"{PREFIX}REDIRECT_URI"] == "https://example.com/tiktok/"
     assert seen[f"{PREFIX}TOKEN_STORE"].startswith("sqlite:////")
     assert len(seen[f"{PREFIX}TOKEN_STORE_KEY"]) == 44
-    assert f"{PREFIX}CONNECTIONS" not in seen
-
-
-def test_marketing_needs_no_redirect_uri(variables: Callable[..., dict[str, str]]) -> None:
-    """A redirect URI is set only where the token system takes one."""
-    assert f"{PREFIX}REDIRECT_URI" not in variables()
+    assert seen[f"{PREFIX}LOGLEVEL"] == "DEBUG"
+    assert not {f"{PREFIX}CONNECTIONS", f"{PREFIX}REFRESH_TOKEN"} & set(seen)
+    assert (seen["FOLDER_MODE"], Path(seen["FOLDER"]).exists()) == ("0o700", False)
+    assert f"{PREFIX}REDIRECT_URI" not in variables()  # Marketing takes none
 
 
 def test_several_apis_give_connections(variables: Callable[..., dict[str, str]]) -> None:
@@ -97,24 +99,6 @@ def test_several_apis_give_connections(variables: Callable[..., dict[str, str]])
     assert [c["name"] for c in connections] == list(APIS)
     assert all(c["name"] == c["api"] and c["auth_code"] for c in connections)
     assert f"{PREFIX}AUTH_CODE" not in seen
-
-
-def test_real_settings_stay_outside(
-    variables: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A developer's own variables do not meet the simulator; the log level does."""
-    monkeypatch.setenv(f"{PREFIX}REFRESH_TOKEN", "real")
-    monkeypatch.setenv(f"{PREFIX}LOGLEVEL", "DEBUG")
-    seen = variables()
-    assert f"{PREFIX}REFRESH_TOKEN" not in seen
-    assert seen[f"{PREFIX}LOGLEVEL"] == "DEBUG"
-
-
-def test_store_folder_is_private_and_goes_away(variables: Callable[..., dict[str, str]]) -> None:
-    """The throw-away folder is 0700 while the command runs, and gone afterwards."""
-    seen = variables()
-    assert seen["FOLDER_MODE"] == "0o700"
-    assert not Path(seen["FOLDER"]).exists()
 
 
 @pytest.mark.parametrize(

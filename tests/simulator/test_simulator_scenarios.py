@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from tap_tiktok_auth.simulator import Scenario, Simulator
 
-if TYPE_CHECKING:
-    from .client import Client
-
-V1 = "/open_api/v1.3"
-REFRESH = "/tt_user/oauth2/refresh_token/"
+from .client import V1, Client, said
 
 
-def _advertisers(client: Client, token: str) -> Any:
-    return client.get(f"{V1}/oauth2/advertiser/get/", token, **client.app_fields())
-
-
-@pytest.mark.parametrize(("name", "code"), [("rate_limited", 40100), ("system_error", 50000)])
-def test_business_bursts(client: Client, name: str, code: int) -> None:
-    """A burst of n answers refuses n times, spends nothing, and then it is over."""
-    auth_code = client.tiktok.authorize("marketing")
-    client.tiktok.scenario(name, times=2)
-    codes = [client.exchange("marketing", auth_code)["code"] for _ in range(3)]
-    assert codes == [code, code, 0]
+def _post_exchange(client: Client, code: str) -> requests.Response:
+    fields = {**client.app_fields(), "auth_code": code}
+    return client.send("POST", f"{V1}/oauth2/access_token/", json=fields)
 
 
 @pytest.mark.parametrize(
-    ("name", "error"),
-    [("rate_limited", "temporarily_unavailable"), ("system_error", "server_error")],
+    ("api", "name", "refusal"),
+    [
+        ("marketing", "rate_limited", 40100),
+        ("marketing", "system_error", 50000),
+        ("login_kit", "rate_limited", "temporarily_unavailable"),
+        ("login_kit", "system_error", "server_error"),
+    ],
 )
-def test_login_kit_bursts(client: Client, name: str, error: str) -> None:
-    """Login Kit has its own words for the same."""
-    auth_code = client.tiktok.authorize("login_kit")
-    client.tiktok.scenario(name, times=1)
-    assert client.exchange("login_kit", auth_code)["error"] == error
-    assert "access_token" in client.exchange("login_kit", auth_code)
+def test_bursts(client: Client, api: str, name: str, refusal: object) -> None:
+    """A burst of n answers refuses n times, in the API's words, spends nothing, and is over."""
+    code = client.tiktok.authorize(api)
+    client.tiktok.scenario(name, times=2)
+    answers = [client.exchange(api, code) for _ in range(3)]
+    assert [said(answer) for answer in answers[:2]] == [refusal, refusal]
+    assert said(answers[2]) in {0, None}
 
 
 @pytest.mark.parametrize(("name", "status"), [("http_500", 500), ("http_502", 502)])
@@ -49,51 +42,34 @@ def test_gateway_errors_are_not_json_and_spend_nothing(
     """A 5xx has no JSON, and the code can still be exchanged."""
     auth_code = client.tiktok.authorize("marketing")
     client.tiktok.scenario(name, times=1)
-    fields = {**client.app_fields(), "auth_code": auth_code}
-    answer = client.send("POST", f"{V1}/oauth2/access_token/", json=fields)
+    answer = _post_exchange(client, auth_code)
     assert answer.status_code == status
     assert not answer.headers["Content-Type"].startswith("application/json")
     assert client.exchange("marketing", auth_code)["code"] == 0
 
 
-def test_drop_reply_spends_the_token(client: Client) -> None:
-    """After a lost reply the refresh token is gone: the request was processed."""
-    tokens = client.tiktok.grant("accounts")
-    client.tiktok.scenario("drop_reply", times=1, path=REFRESH)
-    with pytest.raises(requests.ConnectionError):
-        client.refresh("accounts", str(tokens.refresh_token))
-    assert client.tiktok.token_state(str(tokens.refresh_token)) == "rotated"
+@pytest.mark.parametrize(
+    ("name", "error", "state", "outcome"),
+    [
+        ("drop_before", requests.ConnectionError, "live", "dropped"),
+        ("drop_reply", requests.ConnectionError, "rotated", "0"),
+        ("hang", requests.ReadTimeout, "rotated", "0"),
+    ],
+)
+def test_lost_answers(
+    client: Client, name: str, error: type[Exception], state: str, outcome: str
+) -> None:
+    """Before processing nothing is spent, after it the refresh token is; it is on record."""
+    token = client.tiktok.grant("accounts").refresh_token
+    client.tiktok.scenario(name, times=1, path="/tt_user/oauth2/refresh_token/")
+    fields = {**client.app_fields("accounts"), "grant_type": "refresh_token"}
+    path = f"{V1}/tt_user/oauth2/refresh_token/"
+    with pytest.raises(error):
+        client.send("POST", path, json={**fields, "refresh_token": token}, timeout=0.5)
+    assert client.tiktok.token_state(str(token)) == state
     (call,) = client.tiktok.calls(action="refresh")
-    assert (call.outcome, call.status, call.scenarios) == ("0", 0, ("drop_reply",))
-
-
-def test_drop_before_spends_nothing(client: Client) -> None:
-    """A connection that is closed early leaves the refresh token alive, and is on record."""
-    tokens = client.tiktok.grant("accounts")
-    client.tiktok.scenario("drop_before", times=1)
-    with pytest.raises(requests.ConnectionError):
-        client.refresh("accounts", str(tokens.refresh_token))
-    assert client.tiktok.token_state(str(tokens.refresh_token)) == "live"
-    assert [call.outcome for call in client.tiktok.calls(action="refresh")] == ["dropped"]
-
-
-def test_hang_ends_when_the_client_gives_up(client: Client) -> None:
-    """A hanging reply was processed; the client gives up and the server lives on."""
-    tokens = client.tiktok.grant("accounts")
-    client.tiktok.scenario("hang", times=1)
-    with pytest.raises(requests.ReadTimeout):
-        client.send(
-            "POST",
-            f"{V1}{REFRESH}",
-            json={
-                **client.app_fields("accounts"),
-                "grant_type": "refresh_token",
-                "refresh_token": tokens.refresh_token,
-            },
-            timeout=0.2,
-        )
-    assert client.tiktok.token_state(str(tokens.refresh_token)) == "rotated"
-    assert client.exchange("marketing", client.tiktok.authorize("marketing"))["code"] == 0
+    assert (call.outcome, call.status, call.scenarios) == (outcome, 0, (name,))
+    assert client.exchange("marketing")["code"] == 0
 
 
 def test_stopping_does_not_wait_for_a_hanging_reply() -> None:
@@ -112,8 +88,7 @@ def test_spoiled_bodies_come_after_processing(client: Client, name: str) -> None
     """A body that cannot be read comes with HTTP 200, and the code is spent."""
     code = client.tiktok.authorize("marketing")
     client.tiktok.scenario(name, times=1)
-    fields = {**client.app_fields(), "auth_code": code}
-    answer = client.send("POST", f"{V1}/oauth2/access_token/", json=fields)
+    answer = _post_exchange(client, code)
     assert answer.status_code == 200
     with pytest.raises(requests.JSONDecodeError):
         answer.json()
@@ -130,7 +105,7 @@ def test_revoked_in_the_middle(client: Client) -> None:
     """The consent is withdrawn between two calls."""
     tokens = client.tiktok.grant("marketing")
     client.tiktok.scenario("revoked", times=1, path="/advertiser/get/")
-    assert _advertisers(client, tokens.access_token)["code"] == 40105
+    assert client.advertisers(tokens.access_token)["code"] == 40105
     assert client.tiktok.token_state(tokens.access_token) == "revoked"
 
 
@@ -138,7 +113,7 @@ def test_lost_advertiser_for_one_call(client: Client) -> None:
     """The first advertiser is missing once, then it is back."""
     tokens = client.tiktok.grant("marketing", advertisers=["7001", "7002"])
     client.tiktok.scenario("lost_advertiser", times=1)
-    counts = [len(_advertisers(client, tokens.access_token)["data"]["list"]) for _ in range(2)]
+    counts = [len(client.advertisers(tokens.access_token)["data"]["list"]) for _ in range(2)]
     assert counts == [1, 2]
 
 
@@ -184,8 +159,7 @@ def test_scenarios_add_up_and_can_be_switched_off(client: Client) -> None:
     client.tiktok.scenario("http_500", path="/oauth2/access_token/")
     client.tiktok.scenario("rate_limited")
     code = client.tiktok.authorize("marketing")
-    fields = {**client.app_fields(), "auth_code": code}
-    assert client.send("POST", f"{V1}/oauth2/access_token/", json=fields).status_code == 500
+    assert _post_exchange(client, code).status_code == 500
     client.tiktok.clear_scenarios("http_500")
     assert client.exchange("marketing", code)["code"] == 40100
     client.tiktok.clear_scenarios()

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_tiktok_auth.simulator.clock import Clock
-from tap_tiktok_auth.simulator.endpoints.table import ENDPOINTS
-from tap_tiktok_auth.simulator.service import Service
-from tap_tiktok_auth.simulator.state import State
-from tap_tiktok_auth.simulator.wire import FORM, JSON, Request
+from tap_tiktok_auth.simulator import Simulator
+from tap_tiktok_auth.simulator.envelopes import FORM, JSON
+from tap_tiktok_auth.simulator.service import ENDPOINTS
+
+from .client import V1, Client
 
 if TYPE_CHECKING:
-    from .client import Client
+    from collections.abc import Iterator
 
-V1 = "/open_api/v1.3"
+
 JSON_PATHS = sorted(endpoint.path for endpoint in ENDPOINTS if endpoint.fields == "json")
 
 
@@ -97,18 +99,22 @@ def test_clock_shows_in_the_date_header(client: Client) -> None:
 
 
 TEXT = st.text(st.characters(exclude_categories=()))  # half surrogate pairs too
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
-    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
-    max_leaves=5,
+JSON_VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+NAMES = (
+    "app_id secret auth_code client_id client_secret grant_type code access_token refresh_token "
+    "redirect_uri is_long_term token client_key"
 )
 FIELDS = st.dictionaries(
-    st.sampled_from(
-        ["app_id", "secret", "auth_code", "client_id", "client_secret", "grant_type", "code",
-         "access_token", "refresh_token", "redirect_uri", "is_long_term", "token", "client_key"]
-    ),
-    JSON_VALUES,
-)  # fmt: skip
+    st.sampled_from(NAMES.split()),
+    st.recursive(JSON_VALUES, lambda v: st.lists(v) | st.dictionaries(TEXT, v), max_leaves=5),
+)
+
+
+@pytest.fixture(scope="module")
+def any_client() -> Iterator[Client]:
+    """Return a client of a simulator that all generated requests share."""
+    with Simulator() as tiktok, closing(Client(tiktok).session):
+        yield Client(tiktok)
 
 
 @settings(max_examples=150, deadline=None)
@@ -116,24 +122,32 @@ FIELDS = st.dictionaries(
     endpoint=st.sampled_from(ENDPOINTS),
     fields=st.binary() | FIELDS,
     known_app=st.booleans(),
-    query=st.text(max_size=60),
-    token=st.none() | st.text(max_size=20),
+    query=TEXT,
+    token=st.none()
+    | st.text(
+        st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_categories=["Cc"]), min_size=1
+    ),
 )
 def test_any_request_gets_an_answer(
-    endpoint: Any, fields: Any, query: str, token: str | None, *, known_app: bool
+    any_client: Client,
+    endpoint: Any,
+    fields: Any,
+    query: str,
+    token: str | None,
+    *,
+    known_app: bool,
 ) -> None:
     """Whatever is sent, the service answers in its own words, grants nothing and never breaks."""
-    state = State(Clock(lambda: 1_800_000_000.0))
-    app = state.apps.named("marketing")
     if isinstance(fields, dict):
-        known = {"app_id": app.app_id, "client_id": app.app_id} if known_app else {}
-        fields = json.dumps({**fields, **known}).encode()
-    headers = {"content-type": FORM if endpoint.fields == "form" else JSON}
+        app_id = any_client.tiktok.app().app_id
+        fields = json.dumps(fields | ({"app_id": app_id, "client_id": app_id} if known_app else {}))
+    headers = {"Content-Type": FORM if endpoint.fields == "form" else JSON}
     if token is not None:
-        headers |= {"access-token": token, "authorization": f"Bearer {token}"}
-    reply = Service(state).answer(Request(endpoint.method, endpoint.path, query, headers, fields))
-    assert reply.outcome not in {"0", "ok", ""}
-    assert isinstance(json.loads(reply.body), dict)
+        headers |= {"Access-Token": token, "Authorization": f"Bearer {token}"}
+    path = f"{endpoint.path}?{quote(query, errors='surrogatepass')}"
+    answer = any_client.send(endpoint.method, path, data=fields, headers=headers)
+    assert isinstance(answer.json(), dict)
+    assert any_client.tiktok.calls()[-1].outcome not in {"0", "ok", ""}
 
 
 def test_deeply_nested_json_is_refused(client: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.served import Served
-from tests.standin.endpoints import Endpoints, Incoming
+from tests.standin.endpoints import ENDPOINTS, Incoming, answer
 from tests.standin.world import Refusal, World
 
 #: Names by which Login Kit refuses, for the numbers of the Business API.
@@ -40,7 +39,6 @@ class Fault:
         status: HTTP status of the answer.
         body: The answer; None closes the connection without one, `...` is the true answer.
         gate: The answer waits until this is set.
-        drip: Seconds between the bytes of the answer.
         headers: More headers of the answer.
         changes: Fields of the true answer that are changed, in its `data` if it has one.
     """
@@ -51,7 +49,6 @@ class Fault:
     status: int = 200
     body: Any = None
     gate: threading.Event | None = None
-    drip: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
 
@@ -81,7 +78,6 @@ class StandIn(Served):
 
     def __init__(self) -> None:
         self.world = World()
-        self.endpoints = Endpoints(self.world)
         self.calls: list[Incoming] = []
         self.faults: list[Fault] = []
         self._lock = threading.RLock()
@@ -117,44 +113,37 @@ class StandIn(Served):
             if fault is None:
                 return None, self._true_answer(incoming, number)
             fault.times -= 1
-            true = self._true_answer(incoming, number) if fault.carried_out else None
-            if fault.body is ... and true is None:
-                true = self._true_answer(incoming, number)
-            return fault, fault.reply(true)
+            carried_out = fault.carried_out or fault.body is ...
+            return fault, fault.reply(self._true_answer(incoming, number) if carried_out else None)
 
     def _true_answer(self, incoming: Incoming, number: int) -> Reply:
-        request_id = f"20261121{number:022d}AA"
-        if incoming.path.startswith("/v2/"):
-            return self._login_kit(incoming, request_id)
-        if not self.endpoints.knows(incoming):
+        request_id, kit = f"20261121{number:022d}AA", incoming.path.startswith("/v2/")
+        if (incoming.method, incoming.path) not in ENDPOINTS:
             return Reply(404, b"404 page not found", {"Content-Type": "text/plain"})
-        envelope: dict[str, Any] = {"code": 0, "message": "OK", "request_id": request_id}
         try:
-            envelope["data"] = self.endpoints.business(incoming)
+            data = answer(self.world, incoming)
         except Refusal as refusal:
-            envelope |= {"code": refusal.code, "message": refusal.message, "data": {}}
-        return _json(200, envelope)
-
-    def _login_kit(self, incoming: Incoming, log_id: str) -> Reply:
-        kit = self.endpoints
-        try:
-            if (incoming.method, incoming.path) == ("POST", "/v2/oauth/token/"):
-                return _json(200, kit.login_kit_token(incoming))
-            if (incoming.method, incoming.path) == ("POST", "/v2/oauth/revoke/"):
-                kit.login_kit_revoke(incoming)
-                return Reply(200, b"", {})
-            if (incoming.method, incoming.path) == ("GET", "/v2/user/info/"):
-                fine = {"code": "ok", "message": "", "log_id": log_id}
-                return _json(200, {"data": kit.login_kit_user(incoming), "error": fine})
-        except Refusal as refusal:
+            code, text = refusal.code, refusal.message
+            if not kit:
+                said: dict[str, Any] = {
+                    "code": code,
+                    "message": text,
+                    "request_id": request_id,
+                    "data": {},
+                }
+                return _json(200, said)
             if incoming.path == "/v2/user/info/":
-                code = "access_token_invalid"
-                error = {"code": code, "message": refusal.message, "log_id": log_id}
+                error = {"code": "access_token_invalid", "message": text, "log_id": request_id}
                 return _json(401, {"data": {}, "error": error})
-            name = _OAUTH_NAMES.get(refusal.code, refusal.code)  # type: ignore[arg-type]
-            said = {"error": name, "error_description": refusal.message, "log_id": log_id}
-            return _json(400, said)
-        return Reply(404, b"404 page not found", {"Content-Type": "text/plain"})
+            name = _OAUTH_NAMES.get(code, code)  # type: ignore[arg-type]
+            return _json(400, {"error": name, "error_description": text, "log_id": request_id})
+        if incoming.path == "/v2/oauth/revoke/":
+            return Reply(200, b"", {})
+        if incoming.path == "/v2/user/info/":
+            fine = {"code": "ok", "message": "", "log_id": request_id}
+            return _json(200, {"data": data, "error": fine})
+        envelope = {"code": 0, "message": "OK", "request_id": request_id, "data": data}
+        return _json(200, data if kit else envelope)
 
 
 def _json(status: int, value: Any) -> Reply:
@@ -188,7 +177,6 @@ class _Handler(BaseHTTPRequestHandler):
             dict(parse_qsl(parts.query, keep_blank_values=True)),
             {name.lower(): value for name, value in self.headers.items()},
             _body(self.headers.get("Content-Type", ""), parts.path, raw),
-            raw,
             self.client_address[1],
         )
         fault, reply = self.server.standin.answer(incoming)
@@ -198,35 +186,24 @@ class _Handler(BaseHTTPRequestHandler):
             if reply.body is None:
                 self.close_connection = True
                 return
-            self._send(reply, fault.drip if fault else 0.0)
-
-    def _send(self, reply: Reply, drip: float) -> None:
-        body = reply.body or b""
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if not drip:
-            self.wfile.write(body)
-            return
-        self.wfile.flush()
-        for position in range(len(body)):
-            self.wfile.write(body[position : position + 1])
-            self.wfile.flush()
-            time.sleep(drip)
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            self.wfile.write(reply.body)
 
     do_GET = do_POST = _serve  # noqa: N815  (http.server's names)
 
 
 def _body(kind: str, path: str, raw: bytes) -> dict[str, Any] | None:
     """Read a body in the one form that the endpoint takes."""
-    if path.startswith("/v2/"):
-        if kind.partition(";")[0] != "application/x-www-form-urlencoded":
-            return None
-        return dict(parse_qsl(raw.decode(), keep_blank_values=True))
-    if kind.partition(";")[0] != "application/json":
+    form = path.startswith("/v2/")
+    wanted = "application/x-www-form-urlencoded" if form else "application/json"
+    if kind.partition(";")[0] != wanted:
         return None
+    if form:
+        return dict(parse_qsl(raw.decode(), keep_blank_values=True))
     try:
         value = json.loads(raw)
     except ValueError:

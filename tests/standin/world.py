@@ -15,12 +15,7 @@ ADVERTISERS = {"7001": "First shop", "9007199254740993": "Second shop"}
 
 
 class Refusal(Exception):
-    """TikTok says no.
-
-    Args:
-        code: The number of the Business API, or the name of Login Kit.
-        message: TikTok's text.
-    """
+    """TikTok refuses: with a number of the Business API, or a name of Login Kit."""
 
     def __init__(self, code: int | str, message: str) -> None:
         super().__init__(message)
@@ -89,7 +84,6 @@ class World:
     refresh: dict[str, Consent] = field(default_factory=dict)
     issued: set[str] = field(default_factory=set)
     offset: float = 0.0
-    access_life: int = DAY
     rotates: bool = True
     app_tokens: int = 0
     _count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -156,7 +150,7 @@ class World:
     def hand_out(self, consent: Consent, *, refreshable: bool) -> tuple[str, str | None]:
         """Return a new access token and, for consents with a timer, the next refresh token."""
         token = self.secret("act")
-        expires_at = self.now() + self.access_life if refreshable else None
+        expires_at = self.now() + DAY if refreshable else None
         self.access[token] = Access(consent, expires_at)
         if not refreshable:
             return token, None

@@ -1,22 +1,17 @@
-"""Makes the random strings that TikTok hands out, in TikTok's forms."""
+"""Random strings in the forms of TikTok's codes, tokens and ids."""
 
 from __future__ import annotations
 
-import hashlib
 import random
 import string
 import time
 
 _LETTERS = string.ascii_letters + string.digits
 _HEX = "0123456789ABCDEF"
+_PREFIXES = {"access": "act", "refresh": "rft", "client": "clt"}
 
 
-def short_hash(value: str) -> str:
-    """Return the first twelve hex digits of SHA-256: how the call list names a secret."""
-    return hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:12]
-
-
-class Mint:
+class Ids:
     """A source of codes, tokens and ids.
 
     Args:
@@ -46,9 +41,9 @@ class Mint:
         """Return a Marketing access token: forty hex digits, no prefix."""
         return self.text(40, _HEX.lower())
 
-    def token(self, prefix: str) -> str:
+    def token(self, kind: str) -> str:
         """Return a token such as ``act.…``, ``rft.…`` or ``clt.…``."""
-        return f"{prefix}.{self.text(52)}!{self.number(4)}"
+        return f"{_PREFIXES[kind]}.{self.text(52)}!{self.number(4)}"
 
     def open_id(self) -> str:
         """Return an id of a TikTok account as seen by one app."""

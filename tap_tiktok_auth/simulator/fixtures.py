@@ -1,4 +1,4 @@
-"""The made-up advertisers, TikTok accounts and brand accounts that the simulator knows."""
+"""Made-up advertisers, TikTok accounts and brand accounts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from types import MappingProxyType
 from typing import Any
 
 ADVERTISERS = ("7001000000000000001", "7001000000000000002", "7001000000000000003")
-TCM_ACCOUNTS = ("7301000000000000001",)
+BRANDS = ("7301000000000000001",)
 ACCOUNTS = MappingProxyType({"acme": "Acme Shop", "boots": "Boots and More", "carla": "Carla"})
 """User names and display names that the consent page offers."""
 
 # TikTok docs: Permission scope (1753986142651394); the last one does not fit into a double.
 MARKETING_SCOPES = ("1", "2", "4", "6", "7043626160646946818")
-TCM_SCOPES = ("13000000",)
+BRAND_SCOPES = ("13000000",)
 SCOPE_NAMES = MappingProxyType(
     {
         "1": "Ad Account Management",
@@ -53,16 +53,6 @@ MORE_ACCOUNT_SCOPES = (
 CREATOR_SCOPES = (*ACCOUNT_SCOPES[:4], "biz.creator.info", "biz.creator.insights")
 LOGIN_KIT_SCOPES = ("user.info.basic", "user.info.profile", "user.info.stats", "video.list")
 MORE_LOGIN_KIT_SCOPES = ("video.upload", "video.publish")
-
-DEFAULT_SCOPES = MappingProxyType(
-    {
-        "marketing": MARKETING_SCOPES,
-        "creator_marketplace": TCM_SCOPES,
-        "accounts": ACCOUNT_SCOPES,
-        "creator": CREATOR_SCOPES,
-        "login_kit": LOGIN_KIT_SCOPES,
-    }
-)
 
 # TikTok docs: Get profile data of a TikTok account (1762228399168514); scopes of the fields.
 ACCOUNT_FIELDS: MappingProxyType[str, tuple[str, Any]] = MappingProxyType(
@@ -158,7 +148,7 @@ def user_name(subject: str) -> str:
     return f"user{subject[-6:].lower()}"
 
 
-def tcm_account(account_id: str) -> dict[str, str]:
+def brand_account(account_id: str) -> dict[str, str]:
     """Return a brand account as ``/tto/oauth2/info/`` does."""
     return {
         "tto_tcm_account_id": account_id,
@@ -166,4 +156,15 @@ def tcm_account(account_id: str) -> dict[str, str]:
         "timezone": "Europe/London",
         "country": "GB",
         "business_verification_status": "PASSED",
+    }
+
+
+def core_user(subject: str) -> dict[str, Any]:
+    """Return the person behind a portal's token as ``/user/info/`` does."""
+    return {
+        "core_user_id": subject,
+        "display_name": user_name(subject),
+        "email": "s***@example.com",
+        "avatar_url": "https://example.com/avatar.jpeg",
+        "create_time": 1614175583,
     }
