@@ -40,10 +40,6 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
     (TikTok docs, return codes: HTTP 200 comes with nearly all errors.) A token answer may also be
     flat, with the token beside `code` or without any `code`.
 
-    Args:
-        response: The answer.
-        long_term: Whether the token in question does not expire; words the error.
-
     Raises:
         TikTokAuthError: TikTok refuses, or the answer cannot be understood.
     """

@@ -114,7 +114,7 @@ def business_error(
     """Return the error that a return code of the Business API means.
 
     Args:
-        code: The `code` of the answer, not a success.
+        code: The `code` of the response, not a success.
         purpose: What the call was for.
         message: TikTok's text, already cleaned; shown where the code alone says too little.
         request_id: TikTok's id of the call, already cleaned.
@@ -142,11 +142,7 @@ def login_kit_error(
 ) -> TikTokAuthError:
     """Return the error that an error name of Login Kit means.
 
-    Args:
-        name: `error` of an OAuth answer, or `code` of an API answer; any text.
-        purpose: What the call was for.
-        message: TikTok's text, already cleaned; shown where the name alone says too little.
-        log_id: TikTok's id of the call, already cleaned.
+    The name is `error` of an OAuth response, or `code` of an API response: any text.
     """
     known = LOGIN_KIT_ERRORS.get(name)
     meaning = known or _UNKNOWN
