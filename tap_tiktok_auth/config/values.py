@@ -191,7 +191,7 @@ def _is_of_kind(kind: Kind, value: Any) -> bool:  # noqa: ANN401  (kinds differ)
         return False
     if kind in {"integer", "number"}:
         # Not NaN, not infinite, and small enough to be reckoned with as a float.
-        return -_HUGE < value < _HUGE
+        return bool(-_HUGE < value < _HUGE)
     item = {"strings": str, "objects": dict}.get(kind)
     return item is None or all(isinstance(one, item) for one in value)
 
