@@ -133,6 +133,7 @@ def test_fit_name_is_taken(name: str) -> None:
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://localhost:8080/", "http://localhost:8080"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("https://[2001:db8::a]:8443", "https://[2001:db8::a]:8443"),
         ("https://proxy.example/tiktok/", "https://proxy.example/tiktok"),
     ],
 )
