@@ -204,15 +204,14 @@ _COMMAND = (
 _WITHOUT_CONFIG, _NOT_IN_MELTANO = {"keygen"}, {"exec", "store rotate-key", "store copy"}
 _NAMESPACE = "tap_tiktok_auth"
 
-_config_paths: tuple[str, ...] = ()
+_config_paths: list[str] = []
 
 
 def came_with(config_paths: Iterable[str]) -> None:
     """Remember the config files of this command: its next steps name them."""
-    global _config_paths  # noqa: PLW0603  (one command line for each process)
-    _config_paths = tuple(
+    _config_paths[:] = [
         path for path in config_paths if path != "ENV" and not path.startswith("/dev/")
-    )
+    ]
 
 
 def by_meltano() -> str | None:

@@ -109,11 +109,9 @@ class LongTermBusinessApi(BusinessApi):
             # would be gone with it. `oauth2/advertiser/get` tells which they are.
             "return_advertiser_ids": False,
         }
-        if self.token_version == "v2.0":  # noqa: S105  (a version, not a token)
+        if self.version == "v2.0":
             body["is_long_term"] = self.long_term_token
-        return self.post(
-            "exchange", "oauth2/access_token", app, body, code, version=self.token_version
-        )
+        return self.post("exchange", "oauth2/access_token", app, body, code, version=self.version)
 
     def refresh(self, app: App, refresh_token: str) -> Request:
         """Return the refresh of a v2.0 short-term token.
@@ -123,12 +121,12 @@ class LongTermBusinessApi(BusinessApi):
         """
         body = {"app_id": app.app_id, "secret": app.secret, "refresh_token": refresh_token}
         path = "oauth2/refresh_token"
-        return self.post("refresh", path, app, body, refresh_token, version=self.token_version)
+        return self.post("refresh", path, app, body, refresh_token, version=self.version)
 
     def revoke(self, app: App, access_token: str) -> Request:
         body = {"app_id": app.app_id, "secret": app.secret, "access_token": access_token}
         path = "oauth2/revoke_token"
-        return self.post("revoke", path, app, body, access_token, version=self.token_version)
+        return self.post("revoke", path, app, body, access_token, version=self.version)
 
     def read_grant(self, response: Response) -> TokenResponse:
         """Read a token response; that there is no refresh in v1.3 is told as what it is."""
@@ -147,7 +145,7 @@ class LongTermBusinessApi(BusinessApi):
             ) from None
 
     @property
-    def token_version(self) -> str:
+    def version(self) -> str:
         """The version of the token endpoints."""
         return "v1.3"
 
@@ -159,7 +157,7 @@ class MarketingApi(LongTermBusinessApi):
     has_advertisers = True
 
     @property
-    def token_version(self) -> str:
+    def version(self) -> str:
         return self.api_version
 
     def verify(

@@ -84,7 +84,7 @@ _CODE_REFUSED = (
     "TikTok refuses the authorization code: it was used before, has expired, was URL-decoded twice "
     "or comes from the consent page of another api"
 )
-_REFRESH_TOKEN_REFUSED = "TikTok refuses the refresh token"  # noqa: S105  (a sentence)
+_REFRESH_REFUSED = "TikTok refuses the refresh token"
 _LONG_TERM_REFUSED = "TikTok refuses the long-term token: revoked or access withdrawn"
 _NO_REFRESH = Meaning(
     GrantRejected,
@@ -131,7 +131,7 @@ def business_error(
         meaning = _NO_REFRESH
     elif code == 40002 and purpose == "refresh":
         # TikTok answers 40002 "Invalid refresh_token" where one would expect 40107.
-        meaning = Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, _LOGIN)
+        meaning = Meaning(GrantRejected, _REFRESH_REFUSED, _LOGIN)
     elif meaning.kind is AccessTokenRejected or purpose == "exchange":
         meaning = _for_purpose(meaning, purpose, long_term=long_term)
     return _error(meaning, str(code), shown, request_id)
@@ -162,7 +162,7 @@ def _for_purpose(meaning: Meaning, purpose: Purpose, *, long_term: bool = False)
             step = _or_login(meaning.next_step) if own else _LOGIN
             return Meaning(GrantRejected, meaning.cause, step)
     elif refused and purpose == "refresh":
-        return Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, _LOGIN)
+        return Meaning(GrantRejected, _REFRESH_REFUSED, _LOGIN)
     elif refused and long_term:
         return meaning._replace(cause=_LONG_TERM_REFUSED)
     return meaning

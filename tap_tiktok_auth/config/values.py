@@ -60,10 +60,10 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _from_text(setting: Setting, text: str, name: str) -> Any:  # noqa: ANN401  (kinds differ)
+def _from_text(setting: Setting, text: str, name: str) -> object:
     if setting.kind == "string":
         return text
-    value: Any = None
+    value: object = None
     if setting.kind == "boolean":
         value = _WORDS.get(text.strip().lower())
     elif setting.kind == "strings" and not text.lstrip().startswith(("[", '"')):
@@ -143,9 +143,9 @@ def validate(config: Mapping[str, Any], known: Mapping[str, Setting], where: str
     """
     for key, value in config.items():
         if key not in known:
-            if not (isinstance(key, str) and len(key) <= 40 and _SETTING.fullmatch(key)):
-                key = "…"  # noqa: PLW2901
-            raise _wrong(where + key, "is not a setting", _suggest(key, known))
+            is_one = isinstance(key, str) and len(key) <= 40 and _SETTING.fullmatch(key)
+            shown = key if is_one else "…"
+            raise _wrong(where + shown, "is not a setting", _suggest(shown, known))
         if value is not None:
             _validate_value(known[key], value, where + key)
 
@@ -186,14 +186,17 @@ def _check_code(code: str, name: str) -> None:
         raise _wrong(name, "is URL-encoded still", "Decode it once: %2A is *, %21 is !")
 
 
-def _is_of_kind(kind: Kind, value: Any) -> bool:  # noqa: ANN401  (kinds differ)
-    if not isinstance(value, _KINDS[kind][0]) or (isinstance(value, bool) and kind != "boolean"):
+def _is_of_kind(kind: Kind, value: object) -> bool:
+    if not isinstance(value, _KINDS[kind][0]):
         return False
-    if kind in {"integer", "number"}:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, int | float):
         # Not NaN, not infinite, and small enough to be reckoned with as a float.
-        return bool(-_HUGE < value < _HUGE)
-    item = {"strings": str, "objects": dict}.get(kind)
-    return item is None or all(isinstance(one, item) for one in value)
+        return -_HUGE < value < _HUGE
+    if isinstance(value, list | tuple):
+        return all(isinstance(item, str if kind == "strings" else dict) for item in value)
+    return True
 
 
 def _wrong(name: str, problem: str, next_step: str | None = None) -> ConfigurationError:

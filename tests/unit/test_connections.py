@@ -250,6 +250,11 @@ OWN_NAME = "Give each connection a name of its own."
             BOTH.replace("app_", "connections.x.app_").replace("adv", "connections.x.adv"),
         ),
         (
+            {**REFRESH, "advertiser_ids": ["7001"]},
+            "app_id is missing, connection default needs it",
+            "Set app_id.",
+        ),
+        (
             {**ACCESS, "api": "accounts"},
             "app_id is missing, connection default needs it",
             "Set app_id.",
