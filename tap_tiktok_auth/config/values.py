@@ -1,4 +1,4 @@
-"""Values of settings: read from the environment, checked, and told apart from secrets.
+"""Values of settings: read from files and the environment, checked, told apart from secrets.
 
 Nothing here raises an error that contains a value: a value may be a secret that was put into the
 wrong place.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -29,22 +31,24 @@ _MORE_THAN_A_CODE = re.compile(r"://|(?:^|[?&])(?:auth_code|code|state|scopes)="
 #: TikTok's codes have stars and exclamation marks. One that has any of them bare was decoded.
 _ENCODED = re.compile(r"(?:[\w.~-]|%[0-9a-f]{2})+", re.IGNORECASE | re.ASCII)
 
-_EXPECTED: dict[Kind, str] = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "strings": "a list of texts",
-    "objects": "a list of objects, each with a name",
-    "object": "an object",
+#: For each kind its type or types, and what it is called.
+_KINDS: dict[Kind, tuple[Any, str]] = {
+    "string": (str, "a text"),
+    "integer": (int, "a whole number"),
+    "number": ((int, float), "a number"),
+    "boolean": (bool, "true or false"),
+    "strings": ((list, tuple), "a list of texts"),
+    "objects": ((list, tuple), "a list of objects, each with a name"),
+    "object": (dict, "an object"),
+}
+_WORDS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
 }
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that environment variables carry.
-
-    Args:
-        environ: The environment, such as `os.environ`.
 
     Raises:
         ConfigurationError: A variable's text is not of the setting's kind.
@@ -56,37 +60,67 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _from_text(setting: Setting, text: str, name: str) -> Any:  # noqa: ANN401  (kinds differ)
+def _from_text(setting: Setting, text: str, name: str) -> object:
     if setting.kind == "string":
         return text
+    value: object = None
     if setting.kind == "boolean":
-        words = {"true": True, "1": True, "yes": True, "on": True}
-        words |= {"false": False, "0": False, "no": False, "off": False}
-        value: Any = words.get(text.strip().lower())
+        value = _WORDS.get(text.strip().lower())
     elif setting.kind == "strings" and not text.lstrip().startswith(("[", '"')):
         value = [item.strip() for item in text.split(",")]
     else:
-        try:
+        with suppress(ValueError, RecursionError):
             value = json.loads(text)
-        except (ValueError, RecursionError):
-            value = None
     if value is None:
-        what = f"{_EXPECTED[setting.kind]}{_as_json(setting)}"
-        raise _wrong(name, f"must be {what}")
+        form = ", written as JSON" if setting.kind in {"strings", "objects", "object"} else ""
+        raise _wrong(name, f"must be {_KINDS[setting.kind][1]}{form}")
     return value
 
 
-def _as_json(setting: Setting) -> str:
-    return ", written as JSON" if setting.kind in {"strings", "objects", "object"} else ""
-
-
-def from_file(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a config file carries, with texts read as in the environment.
-
-    Meltano writes as text what its project does not declare the kind of.
+def read(path: str) -> dict[str, Any]:
+    """Return the settings of a JSON file.
 
     Raises:
-        ConfigurationError: A text is not of the setting's kind.
+        ConfigurationError: It is missing, cannot be read, is not a JSON object, or has a text that
+            is not of the setting's kind.
+    """
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ConfigurationError(f"the config file {path} cannot be read: {why}") from None
+    except json.JSONDecodeError as error:
+        # The error itself holds the whole text, so only its place is told.
+        raise ConfigurationError(
+            f"the config file {path} is not JSON: see line {error.lineno}, column {error.colno}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise ConfigurationError(f"the config file {path} is not JSON") from None
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"the config file {path} is not a JSON object")
+    return _from_file(config)
+
+
+def merged(paths: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of the environment and of files; the later wins, files win.
+
+    Args:
+        paths: Config files; the word ENV stands for the environment and may be left out.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: A file or a variable is malformed.
+    """
+    config = from_environment(environ)
+    for path in paths:
+        config |= from_environment(environ) if path == "ENV" else read(path)
+    return config
+
+
+def _from_file(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with texts read as in the environment.
+
+    Meltano writes as text what its project does not declare the kind of.
     """
     return {
         name: _from_text(BY_NAME[name], value, name)
@@ -109,17 +143,18 @@ def validate(config: Mapping[str, Any], known: Mapping[str, Setting], where: str
     """
     for key, value in config.items():
         if key not in known:
-            if not (isinstance(key, str) and len(key) <= 40 and _SETTING.fullmatch(key)):
-                key = "…"  # noqa: PLW2901
-            raise _wrong(where + key, "is not a setting", _suggest(key, known))
+            is_one = isinstance(key, str) and len(key) <= 40 and _SETTING.fullmatch(key)
+            shown = key if is_one else "…"
+            raise _wrong(where + shown, "is not a setting", _suggest(shown, known))
         if value is not None:
             _validate_value(known[key], value, where + key)
 
 
 def _validate_value(setting: Setting, value: object, name: str) -> None:
     if not _is_of_kind(setting.kind, value):
-        raise _wrong(name, f"must be {_EXPECTED[setting.kind]}")
-    texts = [text for text in (value, *_items(value)) if isinstance(text, str)]
+        raise _wrong(name, f"must be {_KINDS[setting.kind][1]}")
+    items = value if isinstance(value, list | tuple) else (value,)
+    texts = [text for text in items if isinstance(text, str)]
     if any(len(text) > _LONGEST for text in texts):
         raise _wrong(name, f"is longer than {_LONGEST} characters")
     if "" in texts:
@@ -152,23 +187,16 @@ def _check_code(code: str, name: str) -> None:
 
 
 def _is_of_kind(kind: Kind, value: object) -> bool:
-    if kind == "string":
-        return isinstance(value, str)
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind in {"integer", "number"}:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
+    if not isinstance(value, _KINDS[kind][0]):
+        return False
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, int | float):
         # Not NaN, not infinite, and small enough to be reckoned with as a float.
-        return -_HUGE < value < _HUGE and (kind == "number" or isinstance(value, int))
-    if kind == "object":
-        return isinstance(value, dict)
-    of = str if kind == "strings" else dict
-    return isinstance(value, list | tuple) and all(isinstance(item, of) for item in value)
-
-
-def _items(value: object) -> Iterable[object]:
-    return value if isinstance(value, list | tuple) else ()
+        return -_HUGE < value < _HUGE
+    if isinstance(value, list | tuple):
+        return all(isinstance(item, str if kind == "strings" else dict) for item in value)
+    return True
 
 
 def _wrong(name: str, problem: str, next_step: str | None = None) -> ConfigurationError:

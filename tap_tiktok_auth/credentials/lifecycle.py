@@ -8,7 +8,6 @@ the rules can be tested with any history.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
 from tap_tiktok_auth.credentials.models import Credentials
@@ -18,14 +17,14 @@ from tap_tiktok_auth.errors import (
     Revoked,
     TikTokAuthError,
 )
+from tap_tiktok_auth.times import as_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import Identity
+    from tap_tiktok_auth.apis.base import Identity, TokenResponse
     from tap_tiktok_auth.config.models import Connection, SeedKind
     from tap_tiktok_auth.credentials.models import StoredConnection, Token, TokenRequestMark
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 Action = Literal["use", "refresh", "exchange", "import", "client_token", "stop"]
 
@@ -334,13 +333,3 @@ def consent_warning(
         "that",
         next_step="Before then, run: tiktok-auth login {connection}",
     )
-
-
-def as_time(moment: float) -> str:
-    """Return *moment* as RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def as_date(moment: float) -> str:
-    """Return the UTC date of *moment*."""
-    return as_time(moment)[:10]

@@ -11,22 +11,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.apis.platforms import STRANGER
 from tap_tiktok_auth.credentials.lifecycle import TokenOptions, decide, without_sending
 from tap_tiktok_auth.credentials.registry import ConnectionRegistry
 from tap_tiktok_auth.errors import StoreError, TikTokAuthError
-from tap_tiktok_auth.network import STRANGER, strangers
 from tap_tiktok_auth.process import Forkable, Lock
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.apis.base import Identity, TokenApi
+    from tap_tiktok_auth.apis.base import Identity, TokenApi, TokenResponse
     from tap_tiktok_auth.config.models import Config, Connection
     from tap_tiktok_auth.credentials.lifecycle import Decision
     from tap_tiktok_auth.credentials.models import Credentials, StoredConnection
     from tap_tiktok_auth.credentials.renewal import Renewals
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
     from tap_tiktok_auth.http.client import Client
     from tap_tiktok_auth.store.contract import Store
 
@@ -101,9 +100,7 @@ class TokenManager(Forkable):
 
     def api(self, connection: Connection) -> TokenApi:
         """Return the token system of a connection."""
-        from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a fresh token)
-
-        return api_for(connection.api, self.config)
+        return self.config.token_api(connection.api)
 
     def connection(self, name: str) -> Connection:
         """Return the connection of that name, from the config or from the store.
@@ -280,7 +277,7 @@ def open_manager(config: Config) -> Iterator[TokenManager]:
     Raises:
         TikTokAuthError: The store cannot be used.
     """
-    for setting, host in strangers(config.hosts).items():
+    for setting, host in config.hosts.strangers().items():
         import logging  # noqa: PLC0415  (not for a fresh token)
 
         logging.getLogger(__name__).warning("%s", STRANGER.format(setting=setting, host=host))

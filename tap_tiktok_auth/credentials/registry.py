@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import network
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import App, Connection, is_name
 from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.credentials.lifecycle import Circumstances
@@ -150,7 +150,7 @@ class ConnectionRegistry:
 
     def other_host(self, stored: StoredConnection | PendingLogin) -> ConfigurationError | None:
         """Return why the stored secrets must not be sent to the host of the settings, if so."""
-        return network.refusal(stored.origin, stored.api, self._config.hosts)
+        return self._config.hosts.refusal(stored.origin, APIS.platform(stored.api))
 
     def refuse_other_host(self, stored: StoredConnection | PendingLogin) -> None:
         """Refuse to send stored secrets, a token or an app's, to a host that is not theirs.

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth import network
-from tap_tiktok_auth.apis import api_for
 from tap_tiktok_auth.apis.base import need_app
 from tap_tiktok_auth.credentials import transitions
 from tap_tiktok_auth.credentials.leases import Leases, Patience, is_dead
@@ -191,7 +190,7 @@ class Renewals:
 
     def _carry_out(self, due: TokenRequest) -> Credentials:
         """Send a token request once, and commit its answer."""
-        name, api = due.connection.name, api_for(due.connection.api, self._config)
+        name, api = due.connection.name, self._config.token_api(due.connection.api)
         with self._leases.kept(name, due.holder), self._given_back(name, due.holder):
             try:
                 answer = send(
@@ -393,7 +392,7 @@ class Renewals:
             raise AuthorizationRequired("it has no token to revoke")
         self._registry.refuse_other_host(stored)
         owner = replace(connection, api=stored.api, app=self._registry.app(connection, stored))
-        api = api_for(owner.api, self._config)
+        api = self._config.token_api(owner.api)
         self._client().fetch(
             api.revoke(need_app(owner), stored.token.access_token), api.read_revoked
         )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_tiktok_auth.apis.base import need_app
-from tap_tiktok_auth.credentials.tokens import TokenResponse
+from tap_tiktok_auth.apis.base import TokenResponse, need_app
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
@@ -18,8 +17,7 @@ from tap_tiktok_auth.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import Identity, TokenApi
-    from tap_tiktok_auth.apis.messages import Request
+    from tap_tiktok_auth.apis.base import Identity, Request, TokenApi
     from tap_tiktok_auth.config.models import Seed
     from tap_tiktok_auth.credentials.models import ObtainedBy
     from tap_tiktok_auth.credentials.transitions import TokenRequest

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from tap_tiktok_auth.credentials.lifecycle import (
     LOGIN,
     TokenOptions,
-    as_time,
     can_renew,
     is_unanswered,
 )
@@ -32,13 +31,13 @@ from tap_tiktok_auth.errors import (
     NoAnswer,
     TikTokAuthError,
 )
+from tap_tiktok_auth.times import as_time
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.base import Identity
+    from tap_tiktok_auth.apis.base import Identity, TokenResponse
     from tap_tiktok_auth.config.models import Connection
     from tap_tiktok_auth.credentials.lifecycle import Action
     from tap_tiktok_auth.credentials.models import EventName, ObtainedBy, Status
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 #: Shows a secret, if there is one, by a hash of it.
 Fingerprint = Callable[[str | None], str | None]

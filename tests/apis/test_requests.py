@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_tiktok_auth.config.settings import API_NAMES
+from tap_tiktok_auth.apis import APIS
 from tests.apis.replies import ACCESS, APP, CODE, REFRESH, SECRET, SECRETS, api, requests_of
 
 B = "https://business.example/open_api/v1.3"
@@ -16,70 +16,44 @@ BUSINESS_APP = {"app_id": "7001", "secret": SECRET}
 CLIENT = {"client_id": "7001", "client_secret": SECRET}
 KIT = {"client_key": "7001", "client_secret": SECRET}
 
-EXPECTED: dict[tuple[str, str], tuple[str, str, dict[str, Any] | None]] = {
-    ("marketing", "exchange"): (
-        "POST",
-        f"{B}/oauth2/access_token/",
-        {**BUSINESS_APP, "auth_code": CODE, "return_advertiser_ids": False},
-    ),
-    ("marketing", "verify"): ("GET", f"{B}/oauth2/advertiser/get/", None),
-    ("marketing", "sandbox"): ("GET", f"{B}/user/info/", None),
-    ("marketing", "details"): ("GET", f"{B}/advertiser/info/", None),
+GRANT = {"grant_type": "authorization_code"}
+EXCHANGE = {**BUSINESS_APP, "auth_code": CODE, "return_advertiser_ids": False}
+REFRESHED = {"grant_type": "refresh_token", "refresh_token": REFRESH}
+#: Address, and body of a POST.
+EXPECTED: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
+    ("marketing", "exchange"): (f"{B}/oauth2/access_token/", EXCHANGE),
+    ("marketing", "verify"): (f"{B}/oauth2/advertiser/get/", None),
+    ("marketing", "sandbox"): (f"{B}/user/info/", None),
+    ("marketing", "details"): (f"{B}/advertiser/info/", None),
     ("marketing", "revoke"): (
-        "POST",
         f"{B}/oauth2/revoke_token/",
         {**BUSINESS_APP, "access_token": ACCESS},
     ),
-    ("creator_marketplace", "exchange"): (
-        "POST",
-        f"{B}/oauth2/access_token/",
-        {**BUSINESS_APP, "auth_code": CODE, "return_advertiser_ids": False},
-    ),
-    ("creator_marketplace", "verify"): ("GET", f"{B}/tto/oauth2/tcm/", None),
-    ("creator_marketplace", "account_info"): ("GET", f"{B}/tto/oauth2/info/", None),
+    ("creator_marketplace", "exchange"): (f"{B}/oauth2/access_token/", EXCHANGE),
+    ("creator_marketplace", "verify"): (f"{B}/tto/oauth2/tcm/", None),
+    ("creator_marketplace", "account_info"): (f"{B}/tto/oauth2/info/", None),
     ("accounts", "exchange"): (
-        "POST",
         f"{B}/tt_user/oauth2/token/",
-        {
-            **CLIENT,
-            "grant_type": "authorization_code",
-            "auth_code": CODE,
-            "redirect_uri": CB,
-        },
+        {**CLIENT, **GRANT, "auth_code": CODE, "redirect_uri": CB},
     ),
-    ("accounts", "refresh"): (
-        "POST",
-        f"{B}/tt_user/oauth2/refresh_token/",
-        {**CLIENT, "grant_type": "refresh_token", "refresh_token": REFRESH},
-    ),
+    ("accounts", "refresh"): (f"{B}/tt_user/oauth2/refresh_token/", {**CLIENT, **REFRESHED}),
     ("accounts", "verify"): (
-        "POST",
         f"{B}/tt_user/token_info/get/",
         {"app_id": "7001", "access_token": ACCESS},
     ),
-    ("accounts", "revoke"): (
-        "POST",
-        f"{B}/tt_user/oauth2/revoke/",
-        {**CLIENT, "access_token": ACCESS},
-    ),
-    ("accounts", "account"): ("GET", f"{B}/business/get/", None),
+    ("accounts", "revoke"): (f"{B}/tt_user/oauth2/revoke/", {**CLIENT, "access_token": ACCESS}),
+    ("accounts", "account"): (f"{B}/business/get/", None),
     ("login_kit", "exchange"): (
-        "POST",
         f"{K}/oauth/token/",
-        {**KIT, "grant_type": "authorization_code", "code": CODE, "redirect_uri": CB},
+        {**KIT, **GRANT, "code": CODE, "redirect_uri": CB},
     ),
-    ("login_kit", "refresh"): (
-        "POST",
-        f"{K}/oauth/token/",
-        {**KIT, "grant_type": "refresh_token", "refresh_token": REFRESH},
-    ),
+    ("login_kit", "refresh"): (f"{K}/oauth/token/", {**KIT, **REFRESHED}),
     ("login_kit", "client_token"): (
-        "POST",
         f"{K}/oauth/token/",
         {**KIT, "grant_type": "client_credentials"},
     ),
-    ("login_kit", "verify"): ("GET", f"{K}/user/info/", None),
-    ("login_kit", "revoke"): ("POST", f"{K}/oauth/revoke/", {**KIT, "token": ACCESS}),
+    ("login_kit", "verify"): (f"{K}/user/info/", None),
+    ("login_kit", "revoke"): (f"{K}/oauth/revoke/", {**KIT, "token": ACCESS}),
 }
 
 
@@ -88,18 +62,20 @@ def test_documented_form(name: str, purpose: str) -> None:
     """Method, address with its trailing slash, and body are the documented ones."""
     request = requests_of(name)[purpose]
     body = request.form if name == "login_kit" else request.json
-    assert (request.method, request.url, body) == EXPECTED[name, purpose]
+    url, expected = EXPECTED[name, purpose]
+    assert (request.url, body) == (url, expected)
+    assert request.method == ("GET" if expected is None else "POST")
     assert (request.json if name == "login_kit" else request.form) is None
 
 
-@pytest.mark.parametrize("name", API_NAMES)
+@pytest.mark.parametrize("name", APIS)
 def test_what_spends(name: str) -> None:
     """Only requests with a code or a refresh token count as spending one."""
     spending = {p for p, request in requests_of(name).items() if request.spends}
     assert spending == {"exchange", "refresh"}
 
 
-@pytest.mark.parametrize("name", API_NAMES)
+@pytest.mark.parametrize("name", APIS)
 def test_no_secret_in_what_is_shown(name: str) -> None:
     """Neither the address nor the text form of a request has a secret; it lists those it has."""
     for purpose, request in requests_of(name).items():
