@@ -11,7 +11,7 @@ from urllib3.util import connection as urllib3_connection
 
 from tap_tiktok_auth.errors import GrantRejected, NoAnswer, TryAgainLater, Unreachable
 from tap_tiktok_auth.http.client import Client
-from tap_tiktok_auth.http.transport import Watch
+from tap_tiktok_auth.http.transport import Exchange
 from tests.http.calls import TOKEN, answer, assert_silent, at, body_of, drop, free_port, request
 from tests.http.servers import RawServer, read_request, serving
 
@@ -220,7 +220,7 @@ def test_a_plain_proxy_that_drops_the_request(
 
 def test_what_is_late_before_it_leaves_stays_here() -> None:
     """A request whose time was over while its host was looked up or connected to is not sent."""
-    watch = Watch()
+    watch = Exchange()
     watch.cut_off()
     with pytest.raises(TimeoutError):
         watch.leaves_by(None)
