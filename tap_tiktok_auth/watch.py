@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth import network
 from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.base import BusinessApi
-from tap_tiktok_auth.apis.messages import Request, Response
+from tap_tiktok_auth.apis.base import Request, Response
+from tap_tiktok_auth.apis.business import BusinessApi
 from tap_tiktok_auth.errors import AccessTokenRejected, TikTokAuthError
 
 if TYPE_CHECKING:

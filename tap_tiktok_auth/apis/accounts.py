@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, ClassVar
 from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import (
     Account,
-    BusinessApi,
     Identity,
+    Request,
     account_holder_url,
     json_list,
     need_app,
     need_redirect_uri,
 )
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis.business import BusinessApi
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
+    from tap_tiktok_auth.apis.base import Response
     from tap_tiktok_auth.config.models import App, Connection
 
 #: The fields of `business/get` that say who the account is, and the scope that each needs.

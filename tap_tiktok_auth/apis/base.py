@@ -4,18 +4,99 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import urlencode
 
-from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.messages import Request
-from tap_tiktok_auth.errors import AccessTokenRejected, ConfigurationError
+from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
+    from collections.abc import Mapping
+
     from tap_tiktok_auth.config.models import App, Connection, Hosts
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
+
+
+#: What a call is for: the exchange of an authorization code, the refresh of a token, a token of the
+#: app itself, asking TikTok whether a token works, reading data, or revoking a token.
+Purpose = Literal["exchange", "refresh", "client_token", "verify", "read", "revoke"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, ready to be sent.
+
+    Attributes:
+        purpose: What it is for; decides how a refusal is understood.
+        method: The HTTP method.
+        url: Address without query.
+        app_id: The app whose rate limit it counts against.
+        headers: Headers beside the usual ones; may hold a token.
+        params: The query; may hold the app secret.
+        json: The JSON body; holds secrets.
+        form: The form body; holds secrets.
+        spends: Whether it carries a credential that works once. Such a request is never sent
+            again unless it surely was not carried out.
+        secrets: The secret values in it, for redaction.
+    """
+
+    purpose: Purpose
+    method: Literal["GET", "POST", "HEAD"]
+    url: str
+    app_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] | None = field(default=None, repr=False)
+    json: Mapping[str, Any] | None = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    spends: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer as it came.
+
+    Attributes:
+        request: The request that it answers.
+        status: The HTTP status.
+        body: The body, at most as large as the client allows; may hold tokens.
+        sent_at: When the request was sent, seconds since the epoch.
+        retry_after: Seconds to wait, if the answer says so. (TikTok sends none so far.)
+        date: The time of day at the host, as HTTP writes it; empty if the answer does not say.
+    """
+
+    request: Request
+    status: int
+    body: bytes = field(repr=False)
+    sent_at: float = 0.0
+    retry_after: float | None = None
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class TokenResponse:
+    """TikTok's answer to an exchange or a refresh, with every spelling made one.
+
+    Attributes:
+        access_token: The access token, never empty.
+        refresh_token: The refresh token; None if the answer had none or an empty one.
+        expires_in: Seconds the access token lives; None if it has no timer or none was told.
+        refresh_expires_in: Seconds the refresh token lives; None if not told.
+        subject_id: Whom the token speaks for (TikTok's `open_id` or `creator_id`).
+        scopes: Granted scopes, sorted; None if the answer does not tell.
+        advertiser_ids: Ad accounts named by the answer, in TikTok's order.
+        request_id: TikTok's id of the call.
+        unread: Fields of the answer that are of no use as they are, and so count as not told.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_in: float | None = None
+    refresh_expires_in: float | None = None
+    subject_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    advertiser_ids: tuple[str, ...] = ()
+    request_id: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 class Advertiser(NamedTuple):
@@ -168,66 +249,6 @@ class TokenApi(ABC):
     def data_host(self) -> str:
         """The base address that tokens of this system may be sent to."""
         return self.hosts.of(self.name)
-
-
-class BusinessApi(TokenApi):
-    """A token system of the Business API: JSON, an envelope, the header `Access-Token`."""
-
-    def authorization(self, access_token: str) -> dict[str, str]:
-        return {"Access-Token": access_token}
-
-    def read_grant(self, response: Response) -> TokenResponse:
-        data = responses.business_data(response, long_term=self.long_term)
-        return responses.grant(response, data)
-
-    def read_revoked(self, response: Response) -> None:
-        try:
-            responses.business_data(response)
-        except AccessTokenRejected:
-            return
-
-    def endpoint(self, path: str, version: str = "v1.3") -> str:
-        """Return the address of an endpoint; the trailing slash matters to TikTok's gateway."""
-        return f"{self.hosts.business}/open_api/{version}/{path}/"
-
-    def spend(
-        self, path: str, app: App, body: dict[str, Any], *secrets: str, version: str = "v1.3"
-    ) -> Request:
-        """Return a token request that carries a single-use credential."""
-        return Request(
-            purpose="refresh" if "refresh_token" in body else "exchange",
-            method="POST",
-            url=self.endpoint(path, version),
-            app_id=app.app_id,
-            json=body,
-            spends=True,
-            secrets=(app.secret, *secrets),
-        )
-
-    def read(
-        self,
-        path: str,
-        access_token: str,
-        params: dict[str, str] | None = None,
-        *,
-        app: App | None = None,
-        verifies: bool = False,
-    ) -> Request:
-        """Return a data call; one with *app* sends the app secret in the query, as TikTok wants."""
-        query = dict(params or {})
-        secrets = [access_token]
-        if app is not None and "app_id" in query:
-            query["secret"] = app.secret
-            secrets.append(app.secret)
-        return Request(
-            purpose="verify" if verifies else "read",
-            method="GET",
-            url=self.endpoint(path),
-            app_id=app.app_id if app else "",
-            headers=self.authorization(access_token),
-            params=query,
-            secrets=tuple(secrets),
-        )
 
 
 def query_url(base: str, params: dict[str, str]) -> str:

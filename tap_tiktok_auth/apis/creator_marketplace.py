@@ -13,7 +13,7 @@ from tap_tiktok_auth.apis.base import Identity, need_app
 from tap_tiktok_auth.apis.marketing import LongTermBusinessApi
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Request, Response
+    from tap_tiktok_auth.apis.base import Request, Response
     from tap_tiktok_auth.config.models import Connection
 
 

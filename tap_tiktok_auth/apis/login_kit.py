@@ -13,18 +13,16 @@ from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import (
     Account,
     Identity,
+    Request,
     TokenApi,
     account_holder_url,
     need_redirect_uri,
 )
-from tap_tiktok_auth.apis.messages import Request
 from tap_tiktok_auth.errors import AccessTokenRejected, GrantRejected
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.apis.return_codes import Purpose
+    from tap_tiktok_auth.apis.base import Purpose, Response, TokenResponse
     from tap_tiktok_auth.config.models import App, Connection
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 _PURPOSES: dict[str, Purpose] = {
     "authorization_code": "exchange",

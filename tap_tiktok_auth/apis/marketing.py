@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import (
     Advertiser,
-    BusinessApi,
     Identity,
+    Request,
     json_list,
     need_app,
     query_url,
 )
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis.business import BusinessApi
 from tap_tiktok_auth.errors import ConfigurationError, RequestRefused
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
+    from tap_tiktok_auth.apis.base import Response, TokenResponse
     from tap_tiktok_auth.config.models import App, Connection
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
 
 #: TikTok's codes for a call that is not there, or not any more.
 _NO_SUCH_CALL = frozenset({"40006", "40007", "40400", "41001"})

@@ -116,7 +116,7 @@ _CONNECTION_SETTINGS = (
     Setting(
         "grant_type",
         "string",
-        "TokenResponse type",
+        "Grant type",
         "`authorization_code` for a person's consent; `client_credentials` (Login Kit only) for a "
         "token of the app itself, which needs no seed.",
         default="authorization_code",

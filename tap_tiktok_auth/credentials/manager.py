@@ -26,12 +26,12 @@ from tap_tiktok_auth.process import Forkable, Lock, deferred
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import Identity, TokenApi
+    from tap_tiktok_auth.apis.base import Identity, TokenApi, TokenResponse
     from tap_tiktok_auth.config.models import Config, Connection
     from tap_tiktok_auth.credentials.lifecycle import Step
     from tap_tiktok_auth.credentials.models import EventName, PendingLogin, StoredConnection
     from tap_tiktok_auth.credentials.single_flight import SingleFlight
-    from tap_tiktok_auth.credentials.tokens import Token, TokenResponse
+    from tap_tiktok_auth.credentials.tokens import Token
     from tap_tiktok_auth.credentials.wishes import Outcome
     from tap_tiktok_auth.http.client import Client
     from tap_tiktok_auth.store.contract import Store

@@ -22,9 +22,10 @@ from tap_tiktok_auth.errors import (
 )
 
 if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.base import TokenResponse
     from tap_tiktok_auth.credentials.lifecycle import Action
     from tap_tiktok_auth.credentials.models import EventName, Status
-    from tap_tiktok_auth.credentials.tokens import ObtainedBy, TokenResponse
+    from tap_tiktok_auth.credentials.tokens import ObtainedBy
 
 
 def after_grant(

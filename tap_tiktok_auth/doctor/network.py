@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis.base import Request
 from tap_tiktok_auth.doctor.findings import Finding
 from tap_tiktok_auth.doctor.storage import CLOCK_TOLERANCE
 from tap_tiktok_auth.errors import TryAgainLater

@@ -20,7 +20,7 @@ import requests
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import LocationValueError, NameResolutionError, ReadTimeoutError
 
-from tap_tiktok_auth.apis.messages import Response
+from tap_tiktok_auth.apis.base import Response
 from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.errors import (
     ConfigurationError,
@@ -39,7 +39,7 @@ from tap_tiktok_auth.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.messages import Request
+    from tap_tiktok_auth.apis.base import Request
 
 T = TypeVar("T")
 

@@ -11,12 +11,11 @@ from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import Account, Identity
+    from tap_tiktok_auth.apis.base import Account, Identity, TokenResponse
     from tap_tiktok_auth.config.models import Connection
     from tap_tiktok_auth.credentials.checks import CheckResult
     from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
     from tap_tiktok_auth.store import Store
 
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_tiktok_auth.apis.base import TokenResponse
 from tap_tiktok_auth.config.settings import API_NAMES
-from tap_tiktok_auth.credentials.tokens import TokenResponse, token_from_grant
+from tap_tiktok_auth.credentials.tokens import token_from_grant
 from tap_tiktok_auth.errors import NoAnswer, TikTokAuthError
 from tests.apis.replies import SECRETS, reader_of, reply, requests_of
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Request, Response
+    from tap_tiktok_auth.apis.base import Request, Response
 
 CALLS = [(name, purpose) for name in API_NAMES for purpose in requests_of(name)]
 
