@@ -242,6 +242,10 @@ class TokenApi(ABC):
         """Read the answer to `revoke`; a token that is already dead is revoked too."""
 
     @abstractmethod
+    def read_data(self, response: Response) -> dict[str, Any]:
+        """Read the answer to any call that a token makes: its content without the envelope."""
+
+    @abstractmethod
     def authorization(self, access_token: str) -> dict[str, str]:
         """Return the header that authorises a data call."""
 

@@ -29,6 +29,9 @@ class BusinessApi(TokenApi):
         except AccessTokenRejected:
             return
 
+    def read_data(self, response: Response) -> dict[str, Any]:
+        return responses.business_data(response, long_term=self.long_term)
+
     def endpoint(self, path: str, version: str = "v1.3") -> str:
         """Return the address of an endpoint; the trailing slash matters to TikTok's gateway."""
         return f"{self.hosts.business}/open_api/{version}/{path}/"

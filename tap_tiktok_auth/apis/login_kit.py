@@ -7,7 +7,7 @@ returned seconds count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import (
@@ -118,6 +118,9 @@ class LoginKitApi(TokenApi):
             responses.login_kit_done(response)
         except (AccessTokenRejected, GrantRejected):
             return
+
+    def read_data(self, response: Response) -> dict[str, Any]:
+        return responses.login_kit_data(response)
 
     def read_account(self, response: Response) -> Account:
         """Read the account from the answer to `verify`."""
