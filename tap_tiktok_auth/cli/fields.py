@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.credentials.checks import check
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.metadata import rfc3339
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
