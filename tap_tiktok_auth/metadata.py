@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.apis.accounts import AccountsApi
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import Account
-from tap_tiktok_auth.apis.login_kit import LoginKitApi
 from tap_tiktok_auth.credentials.data_calls import call
 from tap_tiktok_auth.credentials.lifecycle import consent_days_left
 from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer, PermissionMissing, Revoked
@@ -34,7 +34,7 @@ def token_metadata(result: CheckResult, manager: TokenManager) -> dict[str, Any]
     failure = stored.failure if stored else None
     app_id = connection.app.app_id if connection.app else None
     granted = None
-    if connection.api == "marketing" and stored is not None:
+    if APIS[connection.api].has_advertisers and stored is not None:
         granted = sum(access.lost_at is None for access in advertisers(result, manager))
     return {
         "connection": connection.name,
@@ -103,30 +103,22 @@ def advertisers(result: CheckResult, manager: TokenManager) -> Iterator[Advertis
 def tiktok_account(manager: TokenManager, result: CheckResult) -> Account | None:
     """Return the TikTok account that a token speaks for; None for advertisers and brands.
 
-    Login Kit names it when the token is confirmed.
-
     Raises:
         TikTokAuthError: The call fails for another reason than a missing permission.
     """
-    credentials = result.held
-    if credentials is None or credentials.stored.subject_id is None:
+    credentials, api = result.held, manager.api(result.connection)
+    if credentials is None or credentials.stored.subject_id is None or not api.account_holder:
         return None
     open_id, scopes = credentials.stored.subject_id, credentials.stored.scopes or ()
-    api, known = manager.api(result.connection), result.account or Account(open_id)
-    if not isinstance(api, AccountsApi):
-        return known if isinstance(api, LoginKitApi) else None
+    known = result.account or Account(open_id)
     if not api.account_fields(scopes):
         return known
+    build = partial(api.account, open_id=open_id, scopes=scopes)
     try:
-        account, _ = call(
-            manager,
-            credentials,
-            lambda token: api.account(token, open_id, scopes),
-            api.read_account,
-        )
+        account, _ = call(manager, credentials, build, api.read_account)
     except PermissionMissing:
         return known
-    return Account(open_id, None, account.username, account.display_name)
+    return account._replace(open_id=open_id)
 
 
 def token_event(stored: StoredEvent) -> dict[str, Any]:

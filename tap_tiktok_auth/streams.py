@@ -16,14 +16,13 @@ from singer_sdk import Stream
 from singer_sdk import typing as th
 
 from tap_tiktok_auth import metadata
-from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.business import BusinessApi
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.creator_marketplace import CreatorMarketplaceApi
 from tap_tiktok_auth.apis.marketing import (
     ADVERTISER_INFO_BATCH,
-    ADVERTISER_INFO_FIELDS,
     MarketingApi,
 )
+from tap_tiktok_auth.apis.platforms import BUSINESS
 from tap_tiktok_auth.credentials.checks import check_all
 from tap_tiktok_auth.credentials.data_calls import call
 from tap_tiktok_auth.credentials.models import Status
@@ -54,8 +53,6 @@ _EVENT_ID_DIGITS = 16
 _TOO_MANY_IDS = "40011"
 #: The sandbox does not have the endpoint, the parameter or the account.
 _NOT_IN_SANDBOX = {"40008", "40009", "40013", "40014"}
-#: Seconds since the epoch; what is later is no date.
-_YEAR_10000 = 253_402_300_800
 
 # Most ad accounts were seen at the same few moments.
 _as_text = lru_cache(maxsize=256)(rfc3339)
@@ -306,7 +303,7 @@ class Advertisers(ConnectionStream):
         ids = [seen.advertiser_id for seen in self._run.advertisers(result) if not seen.lost_at]
         try:
             for row in self._rows(api, result.held, ids):
-                yield {"connection": result.connection.name, **_details(row)}
+                yield {"connection": result.connection.name, **row}
         except (PermissionMissing, RequestRefused) as error:
             if isinstance(error, RequestRefused) and error.code not in _NOT_IN_SANDBOX:
                 raise
@@ -333,25 +330,6 @@ class Advertisers(ConnectionStream):
             yield from rows
 
 
-def _details(row: dict[str, Any]) -> dict[str, Any]:
-    details: dict[str, Any] = {}
-    for name in ADVERTISER_INFO_FIELDS:
-        value = row.get(name)
-        is_id = isinstance(value, int) and not isinstance(value, bool)
-        details[name] = str(value) if is_id else responses.text(value)
-    balance, created = _as_number(row.get("balance")), _as_number(row.get("create_time"))
-    is_date = created is not None and 0 <= created < _YEAR_10000
-    return details | {"balance": balance, "create_time": rfc3339(created) if is_date else None}
-
-
-def _as_number(value: object) -> float | None:
-    try:
-        number = float(value) if isinstance(value, int | float | str) else None
-    except (ValueError, OverflowError):
-        return None
-    return number if number is not None and abs(number) < 1e12 else None
-
-
 class TikTokAccounts(ConnectionStream):
     """Who the tokens of TikTok accounts speak for."""
 
@@ -371,12 +349,12 @@ class TikTokAccounts(ConnectionStream):
         manager, connection = self._run.manager, result.connection
         account = metadata.tiktok_account(manager, result)
         if account is not None:
-            in_business_api = isinstance(manager.api(connection), BusinessApi)
+            is_business = APIS.platform(connection.api) is BUSINESS
             yield {
                 "connection": connection.name,
                 "api": connection.api,
-                "business_id": account.open_id if in_business_api else None,
-                **asdict(account),
+                "business_id": account.open_id if is_business else None,
+                **account._asdict(),
             }
 
 

@@ -19,8 +19,8 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_tiktok_auth import next_steps, streams
-from tap_tiktok_auth.config import files, parsing, settings, values
+from tap_tiktok_auth import errors, streams
+from tap_tiktok_auth.config import parsing, settings, values
 from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.process import EXIT_INTERRUPTED, describe, is_closed_pipe
@@ -51,7 +51,7 @@ class Given:
     @property
     def config(self) -> dict[str, Any]:
         """The settings by name."""
-        return files.merged(self.paths, os.environ)
+        return values.merged(self.paths, os.environ)
 
 
 class TapCommand(SingerCommand):
@@ -218,9 +218,9 @@ class TapTikTokAuth(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
         """Return where the settings come from."""
         del param
-        if next_steps.by_meltano() is None:  # whose config file ends with the run
-            next_steps.came_with(value)
-            ctx.call_on_close(lambda: next_steps.came_with(()))
+        if errors.by_meltano() is None:  # whose config file ends with the run
+            errors.came_with(value)
+            ctx.call_on_close(lambda: errors.came_with(()))
         return Given(value)
 
     @classmethod

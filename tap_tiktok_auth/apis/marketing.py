@@ -9,26 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.base import (
-    Advertiser,
-    Identity,
-    Request,
-    json_list,
-    need_app,
-    query_url,
-)
+from tap_tiktok_auth.apis.base import Advertiser, Identity, json_list, need_app, query_url
 from tap_tiktok_auth.apis.business import BusinessApi
 from tap_tiktok_auth.errors import ConfigurationError, RequestRefused
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.base import Response, TokenResponse
-    from tap_tiktok_auth.config.models import App, Connection
+    from tap_tiktok_auth.apis.base import Consent, Request, Response, TokenResponse
+    from tap_tiktok_auth.apis.platforms import App
 
 #: TikTok's codes for a call that is not there, or not any more.
 _NO_SUCH_CALL = frozenset({"40006", "40007", "40400", "41001"})
 
 #: Ids that one call of `advertiser/info` takes. The limit is not published; this many works.
 ADVERTISER_INFO_BATCH = 100
+
+#: Seconds since the epoch; what is later is no date.
+_YEAR_10000 = 253_402_300_800
 
 #: The permissions of the first level, by scope id. (TikTok docs: Permission scope.)
 SCOPE_NAMES = {
@@ -81,7 +78,7 @@ class LongTermBusinessApi(BusinessApi):
     """The advertiser-style authorization, which Creator Marketplace brands share."""
 
     code_parameter = "auth_code"
-    loopback_redirect = True
+    loopback_host = "localhost"
     long_term = True
 
     def authorize_url(
@@ -118,7 +115,9 @@ class LongTermBusinessApi(BusinessApi):
         }
         if self.token_version == "v2.0":  # noqa: S105  (a version, not a token)
             body["is_long_term"] = self.long_term_token
-        return self.spend("oauth2/access_token", app, body, code, version=self.token_version)
+        return self.post(
+            "exchange", "oauth2/access_token", app, body, code, version=self.token_version
+        )
 
     def refresh(self, app: App, refresh_token: str) -> Request:
         """Return the refresh of a v2.0 short-term token.
@@ -128,20 +127,15 @@ class LongTermBusinessApi(BusinessApi):
         """
         body = {"app_id": app.app_id, "secret": app.secret, "refresh_token": refresh_token}
         path = "oauth2/refresh_token"
-        return self.spend(path, app, body, refresh_token, version=self.token_version)
+        return self.post("refresh", path, app, body, refresh_token, version=self.token_version)
 
     def revoke(self, app: App, access_token: str) -> Request:
-        return Request(
-            purpose="revoke",
-            method="POST",
-            url=self.endpoint("oauth2/revoke_token", self.token_version),
-            app_id=app.app_id,
-            json={"app_id": app.app_id, "secret": app.secret, "access_token": access_token},
-            secrets=(app.secret, access_token),
-        )
+        body = {"app_id": app.app_id, "secret": app.secret, "access_token": access_token}
+        path = "oauth2/revoke_token"
+        return self.post("revoke", path, app, body, access_token, version=self.token_version)
 
     def read_grant(self, response: Response) -> TokenResponse:
-        """Read a token answer; that there is no refresh in v1.3 is told as what it is."""
+        """Read a token response; that there is no refresh in v1.3 is told as what it is."""
         try:
             return super().read_grant(response)
         except (ConfigurationError, RequestRefused) as error:
@@ -166,13 +160,14 @@ class MarketingApi(LongTermBusinessApi):
     """Advertisers' tokens."""
 
     name = "marketing"
+    has_advertisers = True
 
     @property
     def token_version(self) -> str:
         return self.api_version
 
     def verify(
-        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+        self, connection: Consent, access_token: str, scopes: tuple[str, ...] = ()
     ) -> Request:
         """Return `oauth2/advertiser/get`, or `user/info` where ad accounts are configured.
 
@@ -180,14 +175,14 @@ class MarketingApi(LongTermBusinessApi):
         """
         del scopes
         if connection.advertiser_ids:
-            return self.read("user/info", access_token, app=connection.app, verifies=True)
+            return self.read("user/info", access_token, app=connection.app, purpose="verify")
         app = need_app(connection)
         return self.read(
-            "oauth2/advertiser/get", access_token, {"app_id": app.app_id}, app=app, verifies=True
+            "oauth2/advertiser/get", access_token, {"app_id": app.app_id}, app=app, purpose="verify"
         )
 
     def read_identity(self, response: Response) -> Identity:
-        data = responses.business_data(response, long_term=True)
+        data = self.read_data(response)
         if response.request.url.endswith("/user/info/"):
             user = responses.if_usable(responses.identifier, response, data, "core_user_id")
             return Identity(subject_id=user)
@@ -211,9 +206,31 @@ class MarketingApi(LongTermBusinessApi):
         return self.read("advertiser/info", access_token, params)
 
     def read_advertiser_info(self, response: Response) -> list[dict[str, Any]]:
-        """Read the answer to `advertiser_info`: one object for each ad account."""
-        data = responses.business_data(response, long_term=True)
-        rows = responses.objects(response, data.get("list"))
-        for row in rows:
-            row["advertiser_id"] = responses.identifier(response, row, "advertiser_id")
-        return [row for row in rows if row["advertiser_id"]]
+        """Read the response to `advertiser_info`: the fields of each ad account."""
+        rows = responses.objects(response, self.read_data(response).get("list"))
+        found = [(responses.identifier(response, row, "advertiser_id"), row) for row in rows]
+        return [_details(row) | {"advertiser_id": an_id} for an_id, row in found if an_id]
+
+
+def _details(row: dict[str, Any]) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    for name in ADVERTISER_INFO_FIELDS:
+        value = row.get(name)
+        is_id = isinstance(value, int) and not isinstance(value, bool)
+        details[name] = str(value) if is_id else responses.text(value)
+    created = _number(row.get("create_time"))
+    is_moment = created is not None and 0 <= created < _YEAR_10000
+    return details | {
+        "balance": _number(row.get("balance")),
+        "create_time": rfc3339(created) if is_moment else None,
+    }
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 1e12 else None

@@ -34,7 +34,7 @@ from tap_tiktok_auth.login.browser import has_browser, is_elsewhere, open_browse
 from tap_tiktok_auth.login.callback import NotTheCallbackError, read_address
 from tap_tiktok_auth.login.connected import connect
 from tap_tiktok_auth.login.listener import Listener
-from tap_tiktok_auth.login.plan import is_account_holder, is_login_kit, plan_login
+from tap_tiktok_auth.login.plan import plan_login
 from tap_tiktok_auth.login.waiting import Pasted, wait_for_callback
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _take_tokens(manager: TokenManager, name: str, api: str | None, expect: str 
 def _told_app_id(manager: TokenManager, plan: Plan) -> str | None:
     """Return the app id of the settings, whose secret may be left for the person to type."""
     defaults = manager.config.defaults
-    lends = is_login_kit(defaults.api) == is_login_kit(plan.api)
+    lends = APIS.platform(defaults.api) is APIS.platform(plan.api)
     return defaults.app_id if lends else None
 
 
@@ -221,14 +221,14 @@ def _log_in(
     plan = login_asks.complete(
         plan,
         app_id=_told_app_id(manager, plan),
-        needs_address=not APIS[plan.api].loopback_redirect,
+        needs_address=APIS[plan.api].loopback_host is None,
     )
     address = choose_address(manager.api(Connection(name, plan.api)), plan.redirect_uri, port)
-    advice = None if APIS[plan.api].loopback_redirect else check_account_holder_address(address.uri)
+    advice = None if APIS[plan.api].loopback_host else check_account_holder_address(address.uri)
     if advice:
         tell(advice)
     begun = begin(manager, plan, address)
-    if not plan.scopes and is_account_holder(plan.api):
+    if not plan.scopes and APIS[plan.api].account_holder:
         terminal.say(
             f"Asking for {', '.join(begun.scopes)} alone. For more use --scope; for all that the "
             "app has, give it the app's authorization link from TikTok's portal."

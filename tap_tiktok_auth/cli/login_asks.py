@@ -6,12 +6,13 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import LOGIN_KIT
 from tap_tiktok_auth.cli import terminal
 from tap_tiktok_auth.config import settings, values
 from tap_tiktok_auth.config.parsing import check_app
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.given import LIMIT, check_tokens, read_tokens
-from tap_tiktok_auth.login.plan import is_login_kit
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.login.plan import Plan
@@ -31,7 +32,9 @@ def complete(plan: Plan, *, app_id: str | None, needs_address: bool) -> Plan:
     if plan.app is None:
         _refuse_without_terminal("app_secret is" if app_id else "app_id and app_secret are", plan)
         id_name, secret_name = (
-            ("Client key", "Client secret") if is_login_kit(plan.api) else ("App id", "App secret")
+            ("Client key", "Client secret")
+            if APIS.platform(plan.api) is LOGIN_KIT
+            else ("App id", "App secret")
         )
         app_id = app_id or _ask(id_name, "app_id")
         plan = plan.with_app(app_id, _ask(secret_name, "app_secret", hidden=True))

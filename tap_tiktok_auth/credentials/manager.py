@@ -146,9 +146,7 @@ class TokenManager(Forkable):
 
     def api(self, connection: Connection) -> TokenApi:
         """Return the token system of a connection."""
-        from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a cached token)
-
-        return api_for(connection.api, self.config)
+        return self.config.token_api(connection.api)
 
     def outlook(self, connection: Connection, record: StoredConnection | None) -> Step:
         """Return what obtaining a token would begin with; nobody is asked, nothing changes."""

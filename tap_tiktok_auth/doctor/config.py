@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_tiktok_auth.config import files, settings
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import STRANGER
+from tap_tiktok_auth.config import settings
 from tap_tiktok_auth.config import values as setting_values
-from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.address import check_account_holder_address
-from tap_tiktok_auth.login.plan import is_account_holder
-from tap_tiktok_auth.network import STRANGER, strangers
+from tap_tiktok_auth.network import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,7 +58,7 @@ def check_files(paths: Iterable[str], environ: Mapping[str, str]) -> Iterator[Fi
         if path == "ENV":
             continue
         try:
-            values, mode = files.read(path), Path(path).stat().st_mode
+            values, mode = setting_values.read(path), Path(path).stat().st_mode
         except (ConfigurationError, OSError):
             continue  # told already
         if any(setting_values.secrets_of(values)) and mode & 0o077:
@@ -102,12 +102,7 @@ def _check_run(config: Config) -> Iterator[Finding]:
 def _check_hosts(config: Config) -> Iterator[Finding]:
     hosts = config.hosts
     local = {
-        name: is_loopback(urlsplit(url).hostname or "")
-        for name, url in (
-            ("business_api_url", hosts.business),
-            ("login_kit_api_url", hosts.login_kit),
-            ("tiktok_url", hosts.tiktok),
-        )
+        name: is_loopback(urlsplit(url).hostname or "") for name, url in hosts.by_setting().items()
     }
     if len(set(local.values())) > 1:
         here = ", ".join(name for name, is_local in local.items() if is_local)
@@ -117,7 +112,7 @@ def _check_hosts(config: Config) -> Iterator[Finding]:
             f"{here} points to this machine, the other addresses to TikTok",
             "Set business_api_url, login_kit_api_url and tiktok_url together, or none of them.",
         )
-    for name, host in strangers(hosts).items():
+    for name, host in hosts.strangers().items():
         yield Finding(
             _CHECK,
             "warning",
@@ -126,7 +121,8 @@ def _check_hosts(config: Config) -> Iterator[Finding]:
         )
     sandbox = (urlsplit(hosts.business).hostname or "").startswith("sandbox-ads.")
     for connection in config.connections:
-        if sandbox and connection.api == "marketing" and not connection.advertiser_ids:
+        discovers = APIS[connection.api].has_advertisers and not connection.advertiser_ids
+        if sandbox and discovers:
             yield Finding(
                 _CHECK,
                 "warning",
@@ -137,8 +133,8 @@ def _check_hosts(config: Config) -> Iterator[Finding]:
 
 
 def _check_connection(connection: Connection) -> Iterator[Finding]:
-    seed, name = connection.seed, connection.name
-    if connection.redirect_uri is not None and connection.api in {"accounts", "creator"}:
+    seed, name, api = connection.seed, connection.name, APIS[connection.api]
+    if connection.redirect_uri is not None and api.loopback_host is None:
         try:
             advice = check_account_holder_address(connection.redirect_uri)
         except ConfigurationError as error:
@@ -149,8 +145,7 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
                 yield Finding(_CHECK, "warning", f"connection {name}: {advice}", step)
     if seed is None:
         return
-    by_page = is_account_holder(connection.api)
-    if seed.kind == "auth_code" and by_page and connection.redirect_uri is None:
+    if seed.kind == "auth_code" and api.account_holder and connection.redirect_uri is None:
         yield Finding(
             _CHECK,
             "warning",
@@ -158,7 +153,7 @@ def _check_connection(connection: Connection) -> Iterator[Finding]:
             "Set redirect_uri to the address that is registered for the app.",
             connection=name,
         )
-    if seed.kind == "access_token" and by_page:
+    if seed.kind == "access_token" and api.account_holder:
         yield Finding(
             _CHECK,
             "warning",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.cli import condition
-from tap_tiktok_auth.credentials import lifecycle
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.metadata import status_of
+from tap_tiktok_auth.times import as_date, as_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def _check(report: CheckResult) -> Finding:
     if condition.is_revoked(report):
         return _info(report, "a person ended it")
     if record is not None and record.attempt is not None:
-        begun = lifecycle.as_time(record.attempt.at)
+        begun = as_time(record.attempt.at)
         return _info(report, f"a token request of {begun} is under way, or was cut short")
     if record is None or record.token is None:
         return _info(report, "no run has used its seed yet")
@@ -62,9 +62,9 @@ def _check_seed(manager: TokenManager, report: CheckResult) -> Iterator[Finding]
 
 def _lasts(token: Token, now: float) -> str:
     if token.consent_deadline is not None:
-        return f"refreshed by itself until {lifecycle.as_date(token.consent_deadline)}"
+        return f"refreshed by itself until {as_date(token.consent_deadline)}"
     if token.expires_at is None:
         return "its token does not expire" if token.long_term else "its token's end is not known"
     if token.expires_at <= now:
         return "its token has expired, and the next run renews it"
-    return f"its token works until {lifecycle.as_time(token.expires_at)}"
+    return f"its token works until {as_time(token.expires_at)}"

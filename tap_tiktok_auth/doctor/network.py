@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import Request
 from tap_tiktok_auth.doctor.findings import Finding
 from tap_tiktok_auth.doctor.storage import CLOCK_TOLERANCE
@@ -60,15 +61,10 @@ def check_hosts(config: Config, apis: set[str]) -> list[Finding]:
 
 def hosts(config: Config, apis: set[str]) -> list[Host]:
     """Return the hosts to look at, each address once."""
-    login_kit = "login_kit" in apis
-    business = bool(apis - {"login_kit"})
+    used = {APIS.platform(api).host_setting for api in apis or APIS}
     found: dict[str, Host] = {}
-    for host in (
-        Host("business_api_url", config.hosts.business, business or not apis),
-        Host("login_kit_api_url", config.hosts.login_kit, login_kit or not apis),
-        Host("tiktok_url", config.hosts.tiktok, needed=False),
-    ):
-        found.setdefault(host.url, host)
+    for setting, url in config.hosts.by_setting().items():
+        found.setdefault(url, Host(setting, url, setting in used))
     return list(found.values())
 
 

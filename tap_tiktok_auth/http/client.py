@@ -21,7 +21,6 @@ from requests.utils import get_environ_proxies
 from urllib3.exceptions import LocationValueError, NameResolutionError, ReadTimeoutError
 
 from tap_tiktok_auth.apis.base import Response
-from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.errors import (
     ConfigurationError,
     GrantRejected,
@@ -32,6 +31,7 @@ from tap_tiktok_auth.errors import (
     Unreachable,
 )
 from tap_tiktok_auth.http.transport import Adapter, Deadlines, Exchange
+from tap_tiktok_auth.network import is_loopback
 from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.version import VERSION

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.network import is_loopback
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.base import TokenApi
@@ -52,12 +52,10 @@ class CallbackAddress:
 def default_address(api: TokenApi, port: int | None = None) -> CallbackAddress:
     """Return the loopback address that a login uses when no setting gives one.
 
-    TikTok documents `localhost` for advertisers' apps, and both names for Login Kit, where the
-    number leaves no doubt about the machine. (TikTok docs: authorization; Login Kit for Desktop.)
+    TikTok documents which name it may have. (TikTok docs: authorization; Login Kit for Desktop.)
     """
-    host = "127.0.0.1" if api.pkce else "localhost"
     port = port or DEFAULT_PORT
-    return CallbackAddress(f"http://{host}:{port}{_PATH}", port)
+    return CallbackAddress(f"http://{api.loopback_host}:{port}{_PATH}", port)
 
 
 def choose_address(api: TokenApi, registered: str | None, port: int | None) -> CallbackAddress:
@@ -72,7 +70,7 @@ def choose_address(api: TokenApi, registered: str | None, port: int | None) -> C
     Raises:
         ConfigurationError: TikTok would refuse the address, or there is none.
     """
-    if not api.loopback_redirect:
+    if api.loopback_host is None:
         if port is not None:
             raise ConfigurationError(
                 f"TikTok allows api {api.name} no callback to this machine, so no port either",

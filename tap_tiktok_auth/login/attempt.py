@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.apis import api_for
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import App, Connection, Seed
 from tap_tiktok_auth.credentials.models import PendingLogin
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
@@ -66,7 +66,7 @@ def begin(manager: TokenManager, plan: Plan, address: CallbackAddress) -> Begun:
     """
     if plan.app is None:
         raise ConfigurationError("the app's credentials are missing")
-    api = api_for(plan.api, manager.config)
+    api = manager.config.token_api(plan.api)
     state = secrets.token_urlsafe(32)
     verifier = new_verifier() if api.pkce and address.is_loopback else None
     url = api.authorize_url(
@@ -117,7 +117,7 @@ def take(manager: TokenManager, callback: Callback) -> Connection:
         )
     configured = manager.config.connection(login.connection)
     try:
-        code = callback.code_named(api_for(login.api, manager.config).code_parameter)
+        code = callback.code_named(APIS[login.api].code_parameter)
     except TikTokAuthError as error:
         raise error.of(login.connection) from None
     return Connection(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config import settings, values
 from tap_tiktok_auth.config.models import Seed
 from tap_tiktok_auth.errors import ConfigurationError
@@ -59,7 +60,7 @@ def seed_of(api: str, tokens: dict[str, str]) -> Seed:
     access, refresh = tokens.get("access_token"), tokens.get("refresh_token")
     if refresh is None:
         return Seed("access_token", access_token=access)
-    if api == "creator_marketplace":
+    if not APIS[api].refresh_tokens:
         raise ConfigurationError(
             f"tokens of api {api} are not refreshed", next_step="Leave the refresh token out."
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import App
 from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.errors import ConfigurationError
@@ -73,7 +74,7 @@ def plan_login(manager: TokenManager, name: str, api: str | None, given: Iterabl
     api = api or _told_api(configured, record) or defaults.api
     if record is not None and record.api != api:
         record = None
-    lends = is_login_kit(defaults.api) == is_login_kit(api)
+    lends = APIS.platform(defaults.api) is APIS.platform(api)
     app = (configured.app if configured else None) or (defaults.app() if lends else None)
     if app is None and record is not None and record.app_secret is not None:
         # One that is for another host is not sent to this one: the person gives it again.
@@ -88,7 +89,7 @@ def plan_login(manager: TokenManager, name: str, api: str | None, given: Iterabl
         raise ConfigurationError(
             "the link after --scope is that of another app", next_step="Copy it from the same app."
         )
-    if not (scopes or link) and record is not None and is_account_holder(api):
+    if not (scopes or link) and record is not None and APIS[api].account_holder:
         scopes = record.scopes or ()
     check_scopes(api, scopes)
     return Plan(
@@ -97,18 +98,8 @@ def plan_login(manager: TokenManager, name: str, api: str | None, given: Iterabl
         app,
         redirect_uri,
         scopes,
-        configured.advertiser_ids if configured and api == "marketing" else (),
+        configured.advertiser_ids if configured and APIS[api].has_advertisers else (),
     )
-
-
-def is_login_kit(api: str) -> bool:
-    """Whether apps of this token system are registered with TikTok for Developers."""
-    return api == "login_kit"
-
-
-def is_account_holder(api: str) -> bool:
-    """Whether scopes are names, asked for on TikTok's page for account holders."""
-    return api in {"accounts", "creator", "login_kit"}
 
 
 def check_scopes(api: str, scopes: tuple[str, ...]) -> None:
@@ -117,7 +108,7 @@ def check_scopes(api: str, scopes: tuple[str, ...]) -> None:
     Raises:
         ConfigurationError: One is not.
     """
-    by_name = is_account_holder(api)
+    by_name = APIS[api].account_holder
     pattern = _SCOPE_NAME if by_name else _SCOPE_ID
     if not all(pattern.fullmatch(scope) for scope in scopes):
         example = "user.info.basic" if by_name else "4"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.marketing import SCOPE_NAMES
-from tap_tiktok_auth.credentials.lifecycle import as_date, as_time
 from tap_tiktok_auth.login.connected import Party
+from tap_tiktok_auth.times import as_date, as_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ def facts(done: Connected) -> list[tuple[str, str]]:
         lines.append(("Brand accounts", ", ".join(done.report.account_ids)))
     elif record is not None and record.subject_id:
         lines.append(("Account id", record.subject_id))
-    if record is not None and record.api == "marketing":
+    if record is not None and APIS[record.api].has_advertisers:
         lines.append(("Ad accounts", _advertisers(done.after.advertisers)))
     if record is not None and record.scopes:
         lines.append(("Scopes", ", ".join(_scope(scope) for scope in _in_order(record.scopes))))
