@@ -77,11 +77,6 @@ class Exchange:
                 with suppress(OSError):
                     socket.socket.shutdown(way, socket.SHUT_RDWR)
 
-    def over(self) -> None:
-        """Let go of the socket, which may serve another request now."""
-        with self._lock:
-            self._socket = None
-
 
 #: The request that this thread has under way.
 _current: ContextVar[Exchange] = ContextVar("exchange")
@@ -116,9 +111,8 @@ class Deadlines:
         try:
             yield
         finally:
-            with self._changed:
+            with self._changed:  # from here on its socket may serve another request
                 self._ends.pop(exchange, None)
-            exchange.over()
             _current.reset(before)
 
     def _cut_off_late_ones(self) -> None:

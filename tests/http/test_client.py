@@ -125,6 +125,32 @@ def test_told_to_stop(standin: StandIn) -> None:
     client.close()
 
 
+class Waits(threading.Event):
+    """Is never set; a wait for it ends at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lengths: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Note how long the wait would be."""
+        self.lengths.append(timeout or 0.0)
+        return False
+
+
+def test_requests_of_an_app_keep_their_distance() -> None:
+    """They are spaced evenly, a little below the app's limit; another app has its own."""
+    waits = Waits()
+    client = Client(stop=waits, requests_per_second=2)
+    with serving(answer) as server:
+        for app_id in ("7", "7", "7", "8"):
+            client.fetch(request(at(server), app_id=app_id), body_of)
+    client.close()
+    assert len(waits.lengths) == 2
+    assert waits.lengths[0] <= 0.5 / 0.97
+    assert 0.5 < waits.lengths[1] - waits.lengths[0] <= 0.5 / 0.97
+
+
 @pytest.mark.parametrize("kind", [ConfigurationError, TryAgainLater])
 def test_before_send_comes_right_before(
     client: Client, waits: list[float], kind: type[TikTokAuthError]

@@ -134,6 +134,9 @@ def test_a_slow_drip_ends(where: str) -> None:
     """An answer that trickles in for longer than the timeout is cut off."""
 
     def deal(connection: socket.socket, server: RawServer) -> None:
+        if server.accepted == 1:
+            answer(connection, server)
+            return
         read_request(connection)
         if where == "body":
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
@@ -144,8 +147,10 @@ def test_a_slow_drip_ends(where: str) -> None:
         while not server.stopped.wait(0.02):
             connection.sendall(b" ")
 
-    slow = Client(timeout=0.3, requests_per_second=10_000)
+    slow = Client(timeout=30, requests_per_second=10_000)
     with serving(deal) as server:
+        slow.send(request(at(server)))  # the end of this one would have been later
+        slow.timeout = 0.3
         rescue = threading.Timer(10, server.stop)  # else a failure would last for ever
         rescue.start()
         with pytest.raises(NoAnswer, match="did not answer in time"):
