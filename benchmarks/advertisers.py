@@ -18,14 +18,14 @@ ADVERTISERS = 100_000
 PLAIN_TAP = """
 import sys
 from singer_sdk import Stream, Tap, typing as th
-from tap_tiktok_auth import schemas
+from tap_tiktok_auth.streams import AdvertiserIds
 TIME, ID = "2026-11-21T00:00:00.000000+00:00", "7001000000000000001"
-NAMES = schemas.ADVERTISER_IDS["properties"]
+NAMES = AdvertiserIds.schema["properties"]
 RECORD = {name: TIME if name.endswith("_at") else ID for name in NAMES}
 class Plain(Stream):
     name = "advertiser_ids"
     primary_keys = ("connection", "advertiser_id")
-    schema = schemas.ADVERTISER_IDS
+    schema = AdvertiserIds.schema
     def get_records(self, context):
         for number in range(%d):
             yield {**RECORD, "advertiser_id": str(number)}

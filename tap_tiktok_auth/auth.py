@@ -1,4 +1,4 @@
-"""The library's face: an authenticator for `requests` and for Singer SDK streams.
+"""The library: an authenticator for `requests` and for Singer SDK streams.
 
 It needs `requests` only once a request is sent, and it is a subclass of nothing, so that it fits
 every version of both.
@@ -12,12 +12,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth import network
+from tap_tiktok_auth.apis.base import Request, Response
 from tap_tiktok_auth.config import parsing, values
 from tap_tiktok_auth.credentials import data_calls
 from tap_tiktok_auth.credentials.session import session
-from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.errors import AccessTokenRejected, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.process import Lock, held_off
-from tap_tiktok_auth.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import Connection
     from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.credentials.models import Credentials
-    from tap_tiktok_auth.errors import TikTokAuthError
 
 log = logging.getLogger(__name__)
 
 #: Seconds for which a token that could not be renewed is used before renewal is tried again.
 RENEWAL_PAUSE = 60.0
+
+#: A refusal is a short envelope: an answer larger than this, in bytes, is not looked into.
+REFUSAL_LIMIT = 65_536
 
 
 class TikTokAuthenticator:
@@ -70,7 +72,7 @@ class TikTokAuthenticator:
         self._lock = Lock()
         self._manager: TokenManager | None = None
         self._connection: Connection | None = None
-        self._held: Credentials | None = None
+        self._credentials: Credentials | None = None
         self._ask_again_at = 0.0
         self._opened_session: ExitStack | None = None
 
@@ -108,13 +110,13 @@ class TikTokAuthenticator:
             ConfigurationError: The request goes to a host that the token does not belong to.
             TikTokAuthError: There is no token that works; the error says what to do.
         """
-        held, api = self._current()
-        network.check(request.url, api.data_host, held.connection.name)
-        request.headers.update(api.authorization(held.token.access_token))
+        credentials, api = self._current()
+        network.check(request.url, api.data_host, credentials.connection.name)
+        request.headers.update(api.authorization(credentials.token.access_token))
         # The Singer SDK calls twice for one request, and again before it repeats one.
         hooks = request.hooks["response"]
-        others = [hook for hook in hooks if not isinstance(hook, Watch)]
-        hooks[:] = [Watch(self, request, held, api), *others]
+        others = [hook for hook in hooks if not isinstance(hook, ResponseHook)]
+        hooks[:] = [ResponseHook(self, request.body, credentials, api), *others]
         return request
 
     def access_token(self) -> str:
@@ -123,14 +125,14 @@ class TikTokAuthenticator:
         Raises:
             TikTokAuthError: There is no token that works; the error says what to do.
         """
-        held, _ = self._current()
-        return held.token.access_token
+        credentials, _ = self._current()
+        return credentials.token.access_token
 
     def close(self) -> None:
         """Close the token store and the connections to TikTok; a later use opens them again."""
         with self._lock.held():
             opened, self._opened_session = self._opened_session, None
-            self._manager = self._connection = self._held = None
+            self._manager = self._connection = self._credentials = None
             if opened is not None:
                 opened.close()
 
@@ -148,9 +150,9 @@ class TikTokAuthenticator:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(connection={self._name!r})"
 
-    # What a watch asks for
+    # For the response hook
 
-    def replacement(self, refused: Credentials, rejection: TikTokAuthError) -> Credentials:
+    def replace(self, refused: Credentials, rejection: TikTokAuthError) -> Credentials:
         """Return another token for one that TikTok refused; the store compares and swaps.
 
         Raises:
@@ -158,43 +160,44 @@ class TikTokAuthenticator:
         """
         with self._lock.held():
             manager = self._opened()
-            self._held = None
+            self._credentials = None
             return self._keep(manager, data_calls.replace_rejected(manager, refused, rejection))
 
-    def given_up(self, refused: Credentials, rejection: TikTokAuthError) -> TikTokAuthError:
+    def give_up(self, refused: Credentials, rejection: TikTokAuthError) -> TikTokAuthError:
         """Remember that TikTok refused also the new token, and return the error to raise."""
         with self._lock.held():
-            self._held = None
+            self._credentials = None
             data_calls.note_rejection(self._opened(), refused, rejection)
         return rejection.of(refused.connection.name)
 
     # Having a token
 
     def _current(self) -> tuple[Credentials, TokenApi]:
-        manager, held = self._manager, self._held
-        works = manager is not None and held is not None and _works(manager, held)
+        manager, credentials = self._manager, self._credentials
+        works = False
+        if manager is not None and credentials is not None:
+            works = credentials.token.state(manager.store.now(), 0) != "expired"
         # Who has a token that works goes on with it while another thread renews it.
         with self._lock.held(wait=not works) as ours:
-            if not ours and manager is not None and held is not None:
-                return held, manager.api(held.connection)
-            manager, held = self._opened(), self._held
-            if held is None or not self._is_good(manager, held):
-                if self._connection is None:
-                    self._connection = self._resolve(manager)
-                held = self._keep(manager, manager.get_token(self._connection))
-            return held, manager.api(held.connection)
+            if ours or manager is None or credentials is None:
+                manager, credentials = self._opened(), self._credentials
+                if credentials is None or not self._is_good(manager, credentials):
+                    if self._connection is None:
+                        self._connection = self._resolve(manager)
+                    credentials = self._keep(manager, manager.get_token(self._connection))
+            return credentials, manager.api(credentials.connection)
 
-    def _is_good(self, manager: TokenManager, held: Credentials) -> bool:
+    def _is_good(self, manager: TokenManager, credentials: Credentials) -> bool:
         now = manager.store.now()
-        state = held.token.state(now, manager.config.refresh_margin)
+        state = credentials.token.state(now, manager.config.refresh_margin)
         return state == "fresh" or (state == "stale" and now < self._ask_again_at)
 
-    def _keep(self, manager: TokenManager, held: Credentials) -> Credentials:
-        if held.warning is not None:
-            log.warning("%s", held.warning.of(held.connection.name))
-        self._held = held
+    def _keep(self, manager: TokenManager, credentials: Credentials) -> Credentials:
+        if credentials.warning is not None:
+            log.warning("%s", credentials.warning.of(credentials.connection.name))
+        self._credentials = credentials
         self._ask_again_at = manager.store.now() + RENEWAL_PAUSE
-        return held
+        return credentials
 
     def _opened(self) -> TokenManager:
         if self._manager is None:
@@ -219,13 +222,123 @@ class TikTokAuthenticator:
         return found[0]
 
 
-def _works(manager: TokenManager, held: Credentials) -> bool:
-    return held.token.state(manager.store.now(), 0) != "expired"
-
-
 def _import_all() -> None:
     """Import what a renewal needs; in a child that is forked in the midst, it never would be."""
     import platformdirs  # noqa: F401, PLC0415  (once needed)
 
     from tap_tiktok_auth.credentials import renewal  # noqa: F401, PLC0415
     from tap_tiktok_auth.store import recovery  # noqa: F401, PLC0415
+
+
+class ResponseHook:
+    """Looks at the answers to one request: replays it once, and keeps its token at home.
+
+    Args:
+        auth: Where another token comes from.
+        body: The request's body.
+        credentials: The token in the request's header.
+        api: The token system that it belongs to.
+    """
+
+    def __init__(
+        self,
+        auth: TikTokAuthenticator,
+        body: Any,  # noqa: ANN401  (whatever the caller sends)
+        credentials: Credentials,
+        api: TokenApi,
+    ) -> None:
+        self._auth = auth
+        self._credentials = credentials
+        self._api = api
+        self._replayed = False
+        self._start = _position(body)
+
+    def __call__(self, response: requests.Response, **send: Any) -> requests.Response:  # noqa: ANN401  (as hooks are called)
+        """Look at an answer; `requests` calls this for the request and for each redirect.
+
+        Raises:
+            TikTokAuthError: TikTok refuses the token, and there is no other.
+        """
+        request, home = response.request, self._api.data_host
+        header, value = self._header()
+        if request.headers.get(header) != value or not network.is_home(request.url, home):
+            return response  # a redirect has left the host, or someone else signed the request
+        streamed = bool(send.get("stream"))
+        rejection = self._rejection(response, streamed=streamed)
+        if rejection is not None:
+            if self._replayed:
+                raise self._auth.give_up(self._credentials, rejection)
+            self._credentials = self._auth.replace(self._credentials, rejection)
+            replay = self._replay(response, send)
+            again = self._rejection(replay, streamed=streamed) if replay is not None else None
+            if again is not None:
+                raise self._auth.give_up(self._credentials, again)
+            response = response if replay is None else replay  # a refused one is false
+        if response.is_redirect and not network.stays_home(response.headers["location"], home):
+            # `requests` makes the next request from this one, and would carry the token along.
+            request.headers.pop(header, None)
+        return response
+
+    def _replay(
+        self, response: requests.Response, send: Mapping[str, Any]
+    ) -> requests.Response | None:
+        """Send the request again with the new token; return None if that cannot be done."""
+        request = response.request
+        connection = getattr(response, "connection", None)
+        if connection is None or not self._rewind(request.body):
+            return None
+        self._replayed = True
+        response.close()
+        # Also on the request itself: a redirect that follows is made from it.
+        header, value = self._header()
+        request.headers[header] = value
+        answer: requests.Response = connection.send(request.copy(), **send)
+        answer.history.append(response)
+        return answer
+
+    def _rejection(
+        self, response: requests.Response, *, streamed: bool
+    ) -> AccessTokenRejected | None:
+        if response.is_redirect or (streamed and not _is_short_json(response)):
+            return None
+        body = response.content
+        if len(body) > REFUSAL_LIMIT or not body.lstrip().startswith(b"{"):
+            return None
+        request = Request("read", "GET", "", secrets=(self._credentials.token.access_token,))
+        try:
+            self._api.read_data(Response(request, response.status_code, body))
+        except AccessTokenRejected as rejection:
+            return rejection
+        except TikTokAuthError:
+            return None  # whatever else it says is for the caller
+        return None
+
+    def _header(self) -> tuple[str, str]:
+        (header,) = self._api.authorization(self._credentials.token.access_token).items()
+        return header
+
+    def _rewind(self, body: Any) -> bool:  # noqa: ANN401  (whatever the caller sends)
+        if body is None or isinstance(body, str | bytes):
+            return True
+        if self._start is None:
+            return False
+        try:
+            body.seek(self._start)
+        except (AttributeError, OSError, ValueError):
+            return False
+        return True
+
+
+def _position(body: Any) -> int | None:  # noqa: ANN401  (whatever the caller sends)
+    """Return where a body that is a file begins; None if it is none."""
+    try:
+        position = body.tell()
+    except (AttributeError, OSError, ValueError):
+        return None
+    return position if isinstance(position, int) else None
+
+
+def _is_short_json(response: requests.Response) -> bool:
+    length = response.headers.get("Content-Length", "")
+    kind = response.headers.get("Content-Type", "").lower()
+    return "json" in kind and length.isdecimal() and int(length) <= REFUSAL_LIMIT

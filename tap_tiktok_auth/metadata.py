@@ -1,94 +1,124 @@
-"""What may be shown of connections and events: no secret, times in RFC 3339."""
+"""What is shown of connections and events, by streams and by `--json` alike: no secret."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.base import Account
+from tap_tiktok_auth.credentials.data_calls import call
 from tap_tiktok_auth.credentials.lifecycle import consent_days_left
-from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer, Revoked
+from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer, PermissionMissing, Revoked
 from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_tiktok_auth.credentials.checks import CheckResult
     from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.credentials.models import Status, StoredConnection, StoredEvent
+    from tap_tiktok_auth.credentials.models import (
+        AdvertiserAccess,
+        Status,
+        StoredConnection,
+        StoredEvent,
+    )
     from tap_tiktok_auth.credentials.tokens import TokenState
 
 
-def token_metadata(report: CheckResult, manager: TokenManager) -> dict[str, Any]:
-    """Return a connection's row of the stream `token_metadata`.
-
-    Args:
-        report: How the connection is.
-        manager: For its store and config.
-    """
-    record, store = report.record, manager.store
-    error = None if isinstance(report.error, Revoked) else report.error
-    token = record.token if record else None
-    failure = record.failure if record else None
-    app = report.connection.app
+def token_metadata(result: CheckResult, manager: TokenManager) -> dict[str, Any]:
+    """Return a connection's row of the stream `token_metadata`."""
+    connection, stored = result.connection, result.record
+    error = None if isinstance(result.error, Revoked) else result.error
+    token = stored.token if stored else None
+    failure = stored.failure if stored else None
+    app_id = connection.app.app_id if connection.app else None
     granted = None
-    if APIS[report.connection.api].has_advertisers and record is not None:
-        chosen = report.connection.advertiser_ids
-        granted = sum(
-            seen.lost_at is None and (not chosen or seen.advertiser_id in chosen)
-            for seen in store.advertisers(record.name)
-        )
+    if APIS[connection.api].has_advertisers and stored is not None:
+        granted = sum(access.lost_at is None for access in advertisers(result, manager))
     return {
-        "connection": report.connection.name,
-        "api": report.connection.api,
-        "app_id": (record.app_id if record else None) or (app.app_id if app else None),
-        "status": status_of(report),
-        "token_state": token_state(record, report.checked_at, manager.config.refresh_margin),
-        "token_fingerprint": store.fingerprint(token.access_token) if token else None,
+        "connection": connection.name,
+        "api": connection.api,
+        "app_id": (stored.app_id if stored else None) or app_id,
+        "status": status_of(result),
+        "token_state": _token_state(stored, result.checked_at, manager.config.refresh_margin),
+        "token_fingerprint": manager.store.fingerprint(token.access_token) if token else None,
         "token_lifetime": token.lifetime if token else None,
         "refreshable": token.refreshable if token else None,
-        "subject_id": record.subject_id if record else None,
-        "scopes": list(record.scopes) if record and record.scopes is not None else None,
+        "subject_id": stored.subject_id if stored else None,
+        "scopes": list(stored.scopes) if stored and stored.scopes is not None else None,
         "advertiser_count": granted,
-        "obtained_by": record.obtained_by if record else None,
+        "obtained_by": stored.obtained_by if stored else None,
         "issued_at": rfc3339(token.issued_at if token else None),
         "access_token_expires_at": rfc3339(token.expires_at if token else None),
         "refresh_token_expires_at": rfc3339(token.refresh_expires_at if token else None),
         "consent_deadline": rfc3339(token.consent_deadline if token else None),
-        "consent_days_left": consent_days_left(token, report.checked_at),
-        "last_refreshed_at": rfc3339(record.last_refreshed_at if record else None),
-        "refresh_count": record.refresh_count if record else None,
+        "consent_days_left": consent_days_left(token, result.checked_at),
+        "last_refreshed_at": rfc3339(stored.last_refreshed_at if stored else None),
+        "refresh_count": stored.refresh_count if stored else None,
         "last_error_code": failure.code if failure else (error.code if error else None),
         "last_error_message": failure.message if failure else (error.cause if error else None),
-        "last_error_at": rfc3339(failure.at if failure else (report.checked_at if error else None)),
+        "last_error_at": rfc3339(failure.at if failure else (result.checked_at if error else None)),
         "request_id": (error.request_id if error else None)
-        or (record.request_id if record else None),
-        "verified_at": rfc3339(record.verified_at if record and report.verified else None),
-        "checked_at": rfc3339(report.checked_at),
+        or (stored.request_id if stored else None),
+        "verified_at": rfc3339(stored.verified_at if stored and result.verified else None),
+        "checked_at": rfc3339(result.checked_at),
     }
 
 
-def status_of(report: CheckResult) -> Status:
+def status_of(result: CheckResult) -> Status:
     """Return a connection's status: the one word for it wherever it is shown.
 
     A token that has ended and that nothing can renew needs a person, whatever the store has noted
     so far. A configured seed that TikTok refuses, or does not answer, counts even if the store
     still has a chain from another one.
     """
-    record, error = report.record, report.error
-    if record is None:
+    stored, error = result.record, result.error
+    if stored is None:
         return "pending"
-    if isinstance(error, NoAnswer) and record.attempt is not None:
+    if isinstance(error, NoAnswer) and stored.attempt is not None:
         return "unconfirmed"
-    if isinstance(error, AuthorizationRequired) and record.token is not None:
+    if isinstance(error, AuthorizationRequired) and stored.token is not None:
         return "reauthorization_required"
-    return record.status
+    return stored.status
 
 
-def token_state(record: StoredConnection | None, now: float, margin: float) -> TokenState | None:
-    """Return the state of a record's token; one that TikTok refuses counts as expired."""
-    if record is None or record.token is None:
+def _token_state(stored: StoredConnection | None, now: float, margin: float) -> TokenState | None:
+    """Return the state of a stored token; one that TikTok refuses counts as expired."""
+    if stored is None or stored.token is None:
         return None
-    if record.status == "reauthorization_required":
+    if stored.status == "reauthorization_required":
         return "expired"
-    return record.token.state(now, margin)
+    return stored.token.state(now, margin)
+
+
+def advertisers(result: CheckResult, manager: TokenManager) -> Iterator[AdvertiserAccess]:
+    """Return the ad accounts of a connection, without those that its settings do not name."""
+    chosen = result.connection.advertiser_ids
+    for access in manager.store.advertisers(result.connection.name):
+        if not chosen or access.advertiser_id in chosen:
+            yield access
+
+
+def tiktok_account(manager: TokenManager, result: CheckResult) -> Account | None:
+    """Return the TikTok account that a token speaks for; None for advertisers and brands.
+
+    Raises:
+        TikTokAuthError: The call fails for another reason than a missing permission.
+    """
+    credentials, api = result.held, manager.api(result.connection)
+    if credentials is None or credentials.stored.subject_id is None or not api.account_holder:
+        return None
+    open_id, scopes = credentials.stored.subject_id, credentials.stored.scopes or ()
+    known = result.account or Account(open_id)
+    if not api.account_fields(scopes):
+        return known
+    build = partial(api.account, open_id=open_id, scopes=scopes)
+    try:
+        account, _ = call(manager, credentials, build, api.read_account)
+    except PermissionMissing:
+        return known
+    return account._replace(open_id=open_id)
 
 
 def token_event(stored: StoredEvent) -> dict[str, Any]:

@@ -66,6 +66,9 @@ _PATTERNS = (
     rf"""(?P<keep>\b|{_ESCAPE})(?:act|rft|clt)\.[\w.!*~-]{{12,}}""",
 )
 
+#: What each of them needs: most names and labels have none of it, and are not looked through.
+_NEEDED = re.compile(r"[:=%.]|bearer", re.IGNORECASE)
+
 _ANSI = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\].*?(?:\x07|\x1b\\|$)", re.DOTALL)
 _ID = re.compile(r"[A-Za-z0-9_.{}-]{1,64}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]+")
@@ -142,7 +145,7 @@ class Redactor:
     def redact(self, text: str) -> str:
         """Return *text* with every secret replaced by `***`."""
         text = self.mask_known(text)
-        for pattern in _patterns():
+        for pattern in _patterns() if _NEEDED.search(text) else ():
             text = pattern.sub(rf"\g<keep>{MASK}", text)
         return text
 
@@ -327,7 +330,7 @@ def _mask_echoes(line: str, secrets: Iterable[str]) -> str:
     if len(bare) < MIN_LENGTH:  # "OK", the message of nearly all answers
         return line
     # What is looked for has letters and digits only, so it cannot reach over a line's end.
-    spellings = "\n".join(_spellings(secrets))
+    spellings = "\n".join(map(_spellings, secrets))
     hidden = {
         kept[place][1]
         for start in range(len(bare) - MIN_LENGTH + 1)
@@ -337,17 +340,20 @@ def _mask_echoes(line: str, secrets: Iterable[str]) -> str:
     return _RUN.sub(lambda run: run[0] if hidden.isdisjoint(range(*run.span())) else MASK, line)
 
 
-def _spellings(secrets: Iterable[str]) -> Iterator[str]:
-    """Yield the letters and digits, in lower case, of secrets in all forms that are looked for."""
-    for secret in (whole[:_MESSAGE_WINDOW] for whole in secrets):
-        raw = secret.encode("utf-8", "replace")
-        forms = [secret, raw.hex(), "".join(map(str, raw))]
-        # A part may begin at any of three, or five, offsets; its last signs may differ.
-        forms += [b64encode(raw[offset:]).decode() for offset in range(3)]
-        forms += [b32encode(raw[offset:]).decode() for offset in range(5)]
-        for form in forms:
-            bare = _SIGNS.sub("", form.lower())
-            yield from (bare, bare[::-1])
+@functools.lru_cache(maxsize=256)
+def _spellings(whole: str) -> str:
+    """Return the letters and digits, in lower case, of a secret in all forms that are looked for.
+
+    A form stands on each line.
+    """
+    secret = whole[:_MESSAGE_WINDOW]
+    raw = secret.encode("utf-8", "replace")
+    forms = [secret, raw.hex(), "".join(map(str, raw))]
+    # A part may begin at any of three, or five, offsets; its last signs may differ.
+    forms += [b64encode(raw[offset:]).decode() for offset in range(3)]
+    forms += [b32encode(raw[offset:]).decode() for offset in range(5)]
+    bare = [_SIGNS.sub("", form.lower()) for form in forms]
+    return "\n".join((*bare, *(form[::-1] for form in bare)))
 
 
 def _cut(line: str, limit: int) -> str:

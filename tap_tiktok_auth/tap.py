@@ -1,12 +1,11 @@
-"""The Singer face: settings, catalog, records and exit policy."""
+"""The Singer tap: its settings, catalog, state and exit policy."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -21,11 +20,10 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import errors, streams
-from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.config import parsing, settings, values
-from tap_tiktok_auth.credentials.checks import check_all
 from tap_tiktok_auth.credentials.session import session
-from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
+from tap_tiktok_auth.process import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.redaction import clean, install, teach
 
 if TYPE_CHECKING:
@@ -37,9 +35,6 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import CatalogEntry
 
     from tap_tiktok_auth.config.models import Config
-    from tap_tiktok_auth.credentials.checks import CheckResult
-    from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.credentials.models import AdvertiserAccess
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,7 @@ class TapTikTokAuth(Tap):
 
     def discover_streams(self) -> Sequence[Stream]:
         """Return the streams; touches neither the network nor the store, and needs no config."""
-        return [stream(self) for stream in streams.ALL]
+        return [stream(self, self.extraction) for stream in streams.ALL]
 
     @cached_property
     def settings(self) -> Config:
@@ -121,108 +116,32 @@ class TapTikTokAuth(Tap):
         return parsing.parse(self.config)
 
     @cached_property
-    def manager(self) -> TokenManager:
-        """The keeper of the tokens, over an open store."""
-        self._resources = ExitStack()
-        return self._resources.enter_context(session(self.settings))
-
-    @cached_property
-    def reports(self) -> list[CheckResult]:
-        """How all connections are, with every token of the run renewed and committed.
-
-        The first stream that is read asks for this, so it is done before the first record.
-
-        Raises:
-            TikTokAuthError: There is no connection, or the store cannot be used.
-        """
-        self._failed: dict[str, TikTokAuthError] = {}
-        wanted = self.manager.connections()
-        self.logger.info("Connections to look after: %d.", len(wanted))
-        reports = check_all(self.manager, wanted, done=self._tell)
-        ended = sum(isinstance(report.error, Revoked) for report in reports)
-        well = len(wanted) - len(self._failed) - ended
-        self.logger.info("Connections that are well: %d of %d.", well, len(wanted))
-        if ended == len(wanted):
-            self.logger.warning("All connections were revoked: only their rows are loaded.")
-        return reports
-
-    def _tell(self, report: CheckResult) -> None:
-        for warning in report.warnings:
-            self.logger.warning("%s", warning)
-        if report.error is not None:
-            self.note_failure(report.error)
-
-    def note_failure(self, error: TikTokAuthError) -> None:
-        """Tell that a connection failed; the run goes on and ends as `on_error` says.
-
-        What a person ended on purpose is no failure.
-        """
-        if isinstance(error, Revoked):
-            self.logger.info("%s", error)
-            return
-        self._failed.setdefault(error.connection or "", error)
-        level = logging.ERROR if self.settings.on_error == "fail" else logging.WARNING
-        self.logger.log(level, "%s", error)
-
-    def advertisers(self, report: CheckResult) -> Iterator[AdvertiserAccess]:
-        """Return the ad accounts of a connection.
-
-        Of one that needs a person nothing is granted now. Of one that has trouble that passes, what
-        was last seen is emitted, with its time.
-        """
-        record, error = report.record, report.error
-        if record is None or not (error is None or isinstance(error, TryAgainLater)):
-            return
-        configured = report.connection.advertiser_ids
-        for seen in self.manager.store.advertisers(record.name):
-            if not configured or seen.advertiser_id in configured:
-                yield seen
-
-    def names_of_others(self) -> set[str]:
-        """Return the names of stored connections that are not this run's business."""
-        mine = {report.connection.name for report in self.reports}
-        stored = self.manager.store.records(damaged=lambda *_: None)
-        return {record.name for record in stored} - mine
-
-    def close(self) -> None:
-        """Close the store and the connections to TikTok, if they were opened."""
-        resources: ExitStack | None = self.__dict__.get("_resources")
-        if resources is not None:
-            resources.close()
+    def extraction(self) -> streams.Extraction:
+        """The run over the connections; opens the store when a stream is read."""
+        return streams.Extraction(lambda: session(self.settings), self.logger)
 
     def complete(self, work: Callable[[], object]) -> None:
         """Have all tokens ready, do the work, close everything, and judge.
 
         Raises:
             TikTokAuthError: There is no connection, the store or a stream map cannot be used.
-            SystemExit: With code 1.
+            SystemExit: With code 1, if a connection failed and `on_error` says so.
         """
         try:
             if any(stream.selected for stream in self.streams.values()):
-                _ = self.reports  # ahead of the SDK's sync, which has its own words for errors
+                _ = self.extraction.results  # ahead of the SDK, which has its own words for errors
             work()
         except MappingError as error:
             raise _unusable_maps(error) from None
         finally:
-            self.close()
-        self.judge()
-
-    def judge(self) -> None:
-        """Fail if a connection failed and `on_error` says so.
-
-        Raises:
-            SystemExit: With code 1.
-        """
-        failed = self.__dict__.get("_failed")
+            self.extraction.close()
+        failed = self.extraction.failed
         if failed and self.settings.on_error == "fail":
             names = [name for name in failed if name]
             if names:
-                self.logger.error(
-                    "%d of %d connections failed: %s",
-                    len(names),
-                    len(self.reports),
-                    ", ".join(names),
-                )
+                count = len(self.extraction.results)
+                told = ", ".join(names)
+                self.logger.error("%d of %d connections failed: %s", len(names), count, told)
             sys.exit(1)
 
     # Singer SDK

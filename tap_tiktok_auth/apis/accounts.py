@@ -73,19 +73,14 @@ class AccountsApi(BusinessApi):
         )
 
     def account_fields(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the fields that say who the account is, as far as *scopes* allow.
-
-        A field without its scope makes the whole call fail.
-        """
+        # A field without its scope makes the whole call fail.
         return tuple(name for name, scope in _ACCOUNT_FIELDS if scope in scopes)
 
     def account(self, access_token: str, open_id: str, scopes: tuple[str, ...]) -> Request:
-        """Return the request for the account's names."""
         fields = json_list(self.account_fields(scopes))
         return self.read("business/get", access_token, {"business_id": open_id, "fields": fields})
 
     def read_account(self, response: Response) -> Account:
-        """Read the response to `account`."""
         data = self.read_data(response)
         return Account(
             username=responses.text(data.get("username")),

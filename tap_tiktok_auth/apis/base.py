@@ -258,6 +258,19 @@ class TokenApi(ABC):
     def read_identity(self, response: Response) -> Identity:
         """Read the response to `verify`."""
 
+    def account_fields(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what `account` tells, as far as *scopes* allow, and `verify` does not."""
+        del scopes
+        return ()
+
+    def account(self, access_token: str, open_id: str, scopes: tuple[str, ...]) -> Request:
+        """Return the request for the names of the account that a token speaks for."""
+        raise NotImplementedError
+
+    def read_account(self, response: Response) -> Account:
+        """Read the response to `account`."""
+        raise NotImplementedError
+
     @abstractmethod
     def read_revoked(self, response: Response) -> None:
         """Read the response to `revoke`; a token that is already dead is revoked too."""

@@ -12,6 +12,7 @@ from tap_tiktok_auth.apis import responses
 from tap_tiktok_auth.apis.base import Advertiser, Identity, json_list, need_app, query_url
 from tap_tiktok_auth.apis.business import BusinessApi
 from tap_tiktok_auth.errors import ConfigurationError, RequestRefused
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.apis.base import Consent, Request, Response, TokenResponse
@@ -22,6 +23,9 @@ _NO_SUCH_CALL = frozenset({"40006", "40007", "40400", "41001"})
 
 #: Ids that one call of `advertiser/info` takes. The limit is not published; this many works.
 ADVERTISER_INFO_BATCH = 100
+
+#: Seconds since the epoch; what is later is no date.
+_YEAR_10000 = 253_402_300_800
 
 #: The permissions of the first level, by scope id. (TikTok docs: Permission scope.)
 SCOPE_NAMES = {
@@ -200,9 +204,31 @@ class MarketingApi(LongTermBusinessApi):
         return self.read("advertiser/info", access_token, params)
 
     def read_advertiser_info(self, response: Response) -> list[dict[str, Any]]:
-        """Read the response to `advertiser_info`: one object for each ad account."""
-        data = self.read_data(response)
-        rows = responses.objects(response, data.get("list"))
-        for row in rows:
-            row["advertiser_id"] = responses.identifier(response, row, "advertiser_id")
-        return [row for row in rows if row["advertiser_id"]]
+        """Read the response to `advertiser_info`: the fields of each ad account."""
+        rows = responses.objects(response, self.read_data(response).get("list"))
+        found = [(responses.identifier(response, row, "advertiser_id"), row) for row in rows]
+        return [_details(row) | {"advertiser_id": an_id} for an_id, row in found if an_id]
+
+
+def _details(row: dict[str, Any]) -> dict[str, Any]:
+    details: dict[str, Any] = {}
+    for name in ADVERTISER_INFO_FIELDS:
+        value = row.get(name)
+        is_id = isinstance(value, int) and not isinstance(value, bool)
+        details[name] = str(value) if is_id else responses.text(value)
+    created = _number(row.get("create_time"))
+    is_moment = created is not None and 0 <= created < _YEAR_10000
+    return details | {
+        "balance": _number(row.get("balance")),
+        "create_time": rfc3339(created) if is_moment else None,
+    }
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < 1e12 else None

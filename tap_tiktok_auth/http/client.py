@@ -1,4 +1,4 @@
-"""HTTP to TikTok: the only place that opens a socket there.
+"""The only place that opens a socket to TikTok: when a request is sent, how often, what comes back.
 
 Redirects are off, because `requests` would carry the header `Access-Token` to another host.
 Errors are told in own words, because those of `requests` contain addresses with their queries.
@@ -13,12 +13,12 @@ import os
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import backoff
 import requests
 from requests.utils import get_environ_proxies
-from urllib3.exceptions import LocationValueError, ReadTimeoutError
+from urllib3.exceptions import LocationValueError, NameResolutionError, ReadTimeoutError
 
 from tap_tiktok_auth.apis.base import Response
 from tap_tiktok_auth.errors import (
@@ -28,19 +28,18 @@ from tap_tiktok_auth.errors import (
     NoAnswer,
     RateLimited,
     TryAgainLater,
+    Unreachable,
 )
-from tap_tiktok_auth.http.pacing import Pacer
-from tap_tiktok_auth.http.transport import Watchdog, WatchedAdapter, no_answer, unreachable
+from tap_tiktok_auth.http.transport import Adapter, Deadlines, Exchange
 from tap_tiktok_auth.network import is_loopback
 from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tap_tiktok_auth.apis.base import Request
-    from tap_tiktok_auth.http.transport import Watch
 
 T = TypeVar("T")
 
@@ -51,6 +50,10 @@ BODY_LIMIT = 10_000_000
 
 #: Seconds after which TikTok lifts a limit of requests per minute. (TikTok docs, rate limits.)
 QPM_PAUSE = 300.0
+
+#: The share of the limit that is used: requests sent evenly arrive less evenly, and TikTok counts
+#: arrivals.
+USED_SHARE = 0.97
 
 _RETRIES = 4
 _WITHHELD = "withheld"
@@ -66,15 +69,39 @@ _HEADERS = {
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
+class Pacer:
+    """Gives each app's requests their time, evenly spaced.
+
+    Even spacing rather than bursts: a bucket that lets a full second's worth through at once can
+    put twice the limit into one second of TikTok's clock.
+
+    Args:
+        per_second: TikTok's limit of requests per second for one app.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._interval = 1 / (per_second * USED_SHARE)
+        self._lock = threading.Lock()
+        self._next_at: dict[str, float] = {}
+
+    def reserve(self, app_id: str) -> float:
+        """Reserve the next free moment for a request of an app, and return the seconds to it."""
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._next_at.get(app_id, now))
+            self._next_at[app_id] = at + self._interval
+            return at - now
+
+
 class Client(Forkable):
-    """Sends requests to TikTok, at the right pace, and again when that is safe.
+    """Sends requests at the right pace, and sends them again where that is safe.
 
     Args:
         timeout: Seconds that one request may take.
         requests_per_second: Limit for each app.
         clock: Returns seconds since the epoch; times the tokens.
         stop: Set when the process was told to stop: no wait goes on then, nothing new is sent.
-        connections: How many connections to TikTok are kept open.
+        connections: How many connections are kept open.
     """
 
     def __init__(
@@ -118,7 +145,10 @@ class Client(Forkable):
         Raises:
             TikTokAuthError: What `read` raised last, or why there is no answer.
         """
-        waits, pauses = _waits(), iter([QPM_PAUSE])
+        growing = backoff.expo()
+        next(growing)  # the generator's start signal
+        waits = map(backoff.full_jitter, itertools.islice(growing, _RETRIES))
+        pauses = iter([QPM_PAUSE])
         failure: TryAgainLater | None = None
         while True:
             response = None
@@ -155,30 +185,21 @@ class Client(Forkable):
             ConfigurationError: It cannot be sent as it is.
         """
         adapter = self._spending if request.spends else self._reading
+        exchange = Exchange(reuses=not request.spends)
         teach(*request.secrets)
         sent_at = self._clock()
-        with adapter.watching(self.timeout, _on_the_wire(request)) as watch:
+        with self._deadlines.kept(exchange, self.timeout):
             try:
                 with adapter.send(
-                    _prepared(request),
+                    _prepared(request, exchange),
                     stream=True,
                     timeout=self.timeout,
                     verify=self._certificates,
                     proxies=self._proxies_to(request.url),
                 ) as answer:
-                    body = _read_body(answer, watch)
+                    body = _read_body(answer, exchange)
             except (OSError, ValueError) as error:  # those of `requests` are among them
-                if watch.left:
-                    late = watch.late or _is_timeout(error)
-                    raise no_answer(request, late=late) from None
-                if isinstance(error, OSError | LocationValueError) and not isinstance(
-                    error, requests.exceptions.InvalidHeader
-                ):
-                    raise unreachable(request, error) from None
-                raise ConfigurationError(
-                    "a credential contains a character that cannot be sent",
-                    next_step="Check the settings of {connection}.",
-                ) from None
+                raise _failure(request, exchange, error) from None
         log.debug("%s %s: HTTP %s", request.method, request.url, answer.status_code)
         retry_after = answer.headers.get("Retry-After", "")
         return Response(
@@ -191,21 +212,21 @@ class Client(Forkable):
         )
 
     def close(self) -> None:
-        """Close the connections to TikTok."""
+        """Close all connections."""
         self._reading.close()
         self._spending.close()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: a child has no watchdog, and must not read the answers to its parent."""
+        """Begin anew: a child has no other thread, and must not read the answers to its parent."""
         self._begin()
 
     def _begin(self) -> None:
         self._pacer = Pacer(self._requests_per_second)
-        watchdog = Watchdog()
-        self._reading = WatchedAdapter(self._connections, watchdog)
+        self._deadlines = Deadlines()
+        self._reading = Adapter(self._connections)
         # A connection that the other side closed while it was idle fails only after the request
         # was written to it, and nobody knows then whether it was taken. A new one has no past.
-        self._spending = WatchedAdapter(self._connections, watchdog, keep_alive=False)
+        self._spending = Adapter(self._connections)
 
     def _proxies_to(self, url: str) -> dict[str, str]:
         """Return the environment's proxies for a host, looked up once.
@@ -213,10 +234,9 @@ class Client(Forkable):
         None for this machine: what is sent to it without TLS must not leave it.
         """
         parts = urlsplit(url)
-        if is_loopback(parts.hostname or ""):
-            return {}
         if parts.netloc not in self._proxies:
-            self._proxies[parts.netloc] = dict(get_environ_proxies(url))
+            here = is_loopback(parts.hostname or "")
+            self._proxies[parts.netloc] = {} if here else dict(get_environ_proxies(url))
         return self._proxies[parts.netloc]
 
     def _wait(self, seconds: float) -> None:
@@ -235,43 +255,63 @@ def _after_failure(refusal: GrantRejected, failure: TryAgainLater) -> GrantRejec
     )
 
 
-def _waits() -> Iterator[float]:
-    """Return the seconds to wait before each retry: exponential, with full jitter."""
-    growing = backoff.expo()
-    next(growing)  # the generator's start signal
-    return (backoff.full_jitter(value) for value in itertools.islice(growing, _RETRIES))
+def _failure(
+    request: Request, exchange: Exchange, error: OSError | ValueError
+) -> NoAnswer | Unreachable | ConfigurationError:
+    """Return what it means that a request ended with an error of the libraries below."""
+    host = urlsplit(request.url).netloc.rpartition("@")[2]
+    if exchange.left:
+        late = exchange.late or isinstance(error, requests.Timeout)
+        # `requests` tells a time-out in the midst of the body in another way.
+        late = late or any(isinstance(reason, ReadTimeoutError) for reason in error.args)
+        problem = "did not answer in time" if late else "broke off"
+        return NoAnswer(f"{host} {problem}", next_step="Run again later.")
+    if isinstance(error, requests.exceptions.InvalidHeader) or not isinstance(
+        error, OSError | LocationValueError
+    ):
+        return ConfigurationError(
+            "a credential contains a character that cannot be sent",
+            next_step="Check the settings of {connection}.",
+        )
+    if isinstance(
+        getattr(error.args[0] if error.args else None, "reason", None), NameResolutionError
+    ):
+        problem = "the host's name is not known"
+    elif isinstance(error, requests.exceptions.SSLError):
+        problem = "no trusted TLS connection"
+    elif isinstance(error, requests.exceptions.ProxyError):
+        problem = "the proxy does not let it through"
+    elif isinstance(error, requests.Timeout):
+        problem = "no connection in time"
+    elif not isinstance(error, requests.RequestException):
+        problem = "the certificates that REQUESTS_CA_BUNDLE names cannot be read"
+    else:
+        problem = "no connection"
+    return Unreachable(
+        f"{host} cannot be reached: {problem}",
+        next_step="Check the network and the settings business_api_url and login_kit_api_url.",
+    )
 
 
-def _prepared(request: Request) -> requests.PreparedRequest:
-    """Return a request for the transport.
+def _prepared(request: Request, exchange: Exchange) -> requests.PreparedRequest:
+    """Return a request for the transport, its query without secrets until it leaves.
 
-    There is no session in between: it would follow redirects, keep cookies and read ~/.netrc.
+    TikTok wants the app secret in the query of `advertiser/get`. Addresses stand in logs, in errors
+    and in what monitoring tools read along, so the libraries in between get one without it. There
+    is no session in between: it would follow redirects, keep cookies and read ~/.netrc.
     """
     prepared = _addressed(request.method, request.url).copy()
     if request.params:
-        prepared.prepare_url(request.url, {**request.params, **_withheld(request)})
+        params = dict(request.params)
+        for name, value in request.params.items():
+            if value in request.secrets:
+                params[name] = _WITHHELD
+                exchange.fill_in({name: _WITHHELD}, {name: value})
+        prepared.prepare_url(request.url, params)
     closing = {"Connection": "close"} if request.spends else {}
     prepared.prepare_headers({**_HEADERS, **closing, **request.headers})
     prepared.prepare_body(request.form, None, request.json)
     return prepared
-
-
-def _withheld(request: Request) -> dict[str, str]:
-    """Return what stands in the query in place of secrets until the request leaves."""
-    params = request.params or {}
-    return {name: _WITHHELD for name, value in params.items() if value in request.secrets}
-
-
-def _on_the_wire(request: Request) -> tuple[tuple[bytes, bytes], ...]:
-    """Return what to put in their place then.
-
-    TikTok wants the app secret in the query of `advertiser/get`. Addresses stand in logs, in errors
-    and in what monitoring tools read along, so the libraries in between get one without it.
-    """
-    return tuple(
-        (urlencode({name: text}).encode(), urlencode({name: (request.params or {})[name]}).encode())
-        for name, text in _withheld(request).items()
-    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -283,7 +323,7 @@ def _addressed(method: str, url: str) -> requests.PreparedRequest:
     return prepared
 
 
-def _read_body(answer: requests.Response, watch: Watch) -> bytes:
+def _read_body(answer: requests.Response, exchange: Exchange) -> bytes:
     body = bytearray()
     for chunk in answer.iter_content(65_536):
         body += chunk
@@ -293,18 +333,7 @@ def _read_body(answer: requests.Response, watch: Watch) -> bytes:
                 next_step="Run again; if it stays so, tell the maintainers.",
             )
     # A process that was stopped finds its time over and the whole answer waiting in the socket.
-    if watch.late and not _says_its_length(answer):
+    says_its_length = answer.raw.chunked or answer.raw.length_remaining == 0
+    if exchange.late and not says_its_length:
         raise requests.Timeout  # what there is of it may look whole
     return bytes(body)
-
-
-def _is_timeout(error: Exception) -> bool:
-    """Whether an error is that of a time-out, which `requests` tells in two ways."""
-    return isinstance(error, requests.Timeout) or any(
-        isinstance(reason, ReadTimeoutError) for reason in error.args
-    )
-
-
-def _says_its_length(answer: requests.Response) -> bool:
-    """Whether an answer that broke off would have been noticed."""
-    return bool(answer.raw.chunked) or answer.raw.length_remaining == 0

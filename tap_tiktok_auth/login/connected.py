@@ -205,7 +205,7 @@ def _who(
 
 
 def _account(manager: TokenManager, report: CheckResult) -> Account | None:
-    from tap_tiktok_auth.extraction import tiktok_account  # noqa: PLC0415  (imports all apis)
+    from tap_tiktok_auth.metadata import tiktok_account  # noqa: PLC0415  (imports all apis)
 
     try:
         return tiktok_account(manager, report)

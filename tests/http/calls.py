@@ -9,6 +9,8 @@ from tap_tiktok_auth.apis.base import Request, Response
 from tests.http.servers import RawServer, read_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_tiktok_auth.errors import TikTokAuthError
 
 TOKEN = "act-SECRET-token"
@@ -34,15 +36,22 @@ def body_of(response: Response) -> bytes:
     return response.body
 
 
-def answer(connection: socket.socket, server: RawServer) -> None:
-    """Answer one request well."""
-    server.received.append(read_request(connection))
-    connection.sendall(FINE)
+def saying(piece: bytes) -> Callable[[socket.socket, RawServer], None]:
+    """Return a way to take one request and answer with raw bytes."""
+
+    def deal(connection: socket.socket, server: RawServer) -> None:
+        server.received.append(read_request(connection))
+        connection.sendall(piece)
+
+    return deal
 
 
 def drop(connection: socket.socket, server: RawServer) -> None:
     """Take one request and answer nothing."""
     server.received.append(read_request(connection))
+
+
+answer = saying(FINE)
 
 
 def free_port() -> int:

@@ -17,30 +17,12 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.http.client import BODY_LIMIT, Client
 from tests.http.calls import answer, at, body_of, request
-from tests.http.servers import RawServer, read_request, serving
+from tests.http.servers import serving
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
     from tests.standin.server import StandIn
-
-
-def test_redirects_are_not_followed(client: Client) -> None:
-    """The token goes to no other host, not even when the first one says so."""
-    with serving(answer) as other:
-
-        def deal(connection: socket.socket, server: RawServer) -> None:
-            server.received.append(read_request(connection))
-            place = f"http://localhost:{other.port}/stolen/".encode()
-            connection.sendall(
-                b"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\nLocation: " + place + b"\r\n\r\n"
-            )
-
-        with serving(deal) as server:
-            for spends in (False, True):
-                assert client.send(request(at(server), spends=spends)).status == 307
-        assert other.accepted == 0
 
 
 def test_netrc_is_ignored(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +48,7 @@ def test_cookies_are_not_kept(client: Client, standin: StandIn) -> None:
 def test_reads_share_a_connection_and_token_requests_do_not(
     client: Client, standin: StandIn
 ) -> None:
-    """Reads go over one connection; each request that spends something gets a new one."""
+    """Reads go over one connection, which stays; each request that spends gets a new one."""
     url = f"{standin.url}/open_api/v1.3/user/info/"
     for _ in range(3):
         client.send(request(url))
@@ -76,6 +58,8 @@ def test_reads_share_a_connection_and_token_requests_do_not(
     posts = {call.port for call in standin.calls[3:]}
     assert (len(reads), len(posts)) == (1, 3)
     assert not reads & posts
+    client.send(request(url))
+    assert {standin.calls[-1].port} == reads
 
 
 def test_an_idle_connection_that_was_closed(client: Client, waits: list[float]) -> None:
@@ -139,6 +123,32 @@ def test_told_to_stop(standin: StandIn) -> None:
         client.fetch(request(f"{standin.url}/x/"), read)
     assert len(standin.calls) == 1
     client.close()
+
+
+class Waits(threading.Event):
+    """Is never set; a wait for it ends at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lengths: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Note how long the wait would be."""
+        self.lengths.append(timeout or 0.0)
+        return False
+
+
+def test_requests_of_an_app_keep_their_distance() -> None:
+    """They are spaced evenly, a little below the app's limit; another app has its own."""
+    waits = Waits()
+    client = Client(stop=waits, requests_per_second=2)
+    with serving(answer) as server:
+        for app_id in ("7", "7", "7", "8"):
+            client.fetch(request(at(server), app_id=app_id), body_of)
+    client.close()
+    assert len(waits.lengths) == 2
+    assert waits.lengths[0] <= 0.5 / 0.97
+    assert 0.5 < waits.lengths[1] - waits.lengths[0] <= 0.5 / 0.97
 
 
 @pytest.mark.parametrize("kind", [ConfigurationError, TryAgainLater])

@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -73,8 +72,8 @@ class TestTapTikTokAuth(_Suite):  # type: ignore[misc,valid-type]  # made by the
 
 
 def _run() -> None:
-    with closing(TapTikTokAuth(config=CONFIG, parse_env_config=False)) as tap:
-        tap.sync_all()
+    tap = TapTikTokAuth(config=CONFIG, parse_env_config=False)
+    tap.complete(tap.sync_all)
 
 
 def test_primary_keys_are_unique(capsys: pytest.CaptureFixture[str]) -> None:
