@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_tiktok_auth.credentials.checks import CheckResult
-    from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
-    from tap_tiktok_auth.credentials.models import AdvertiserAccess
+    from tap_tiktok_auth.credentials.manager import TokenManager
+    from tap_tiktok_auth.credentials.models import AdvertiserAccess, Credentials
 
 _EVENT_ID_DIGITS = 16
 _TOO_MANY_IDS = "40011"
