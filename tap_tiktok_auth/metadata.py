@@ -34,7 +34,7 @@ def token_metadata(result: CheckResult, manager: TokenManager) -> dict[str, Any]
     failure = stored.failure if stored else None
     app_id = connection.app.app_id if connection.app else None
     granted = None
-    if APIS[connection.api].has_advertisers and stored is not None:
+    if stored is not None and APIS[connection.api].has_advertisers:
         granted = sum(access.lost_at is None for access in advertisers(result, manager))
     return {
         "connection": connection.name,
@@ -106,8 +106,11 @@ def tiktok_account(manager: TokenManager, result: CheckResult) -> Account | None
     Raises:
         TikTokAuthError: The call fails for another reason than a missing permission.
     """
-    credentials, api = result.held, manager.api(result.connection)
-    if credentials is None or credentials.stored.subject_id is None or not api.account_holder:
+    credentials = result.held
+    if credentials is None or credentials.stored.subject_id is None:
+        return None
+    api = manager.api(result.connection)
+    if not api.account_holder:
         return None
     open_id, scopes = credentials.stored.subject_id, credentials.stored.scopes or ()
     known = result.account or Account(open_id)

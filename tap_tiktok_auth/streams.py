@@ -297,8 +297,10 @@ class Advertisers(ConnectionStream):
     )
 
     def records_of(self, result: CheckResult) -> Iterator[dict[str, Any]]:
+        if result.held is None:
+            return
         api = self._run.manager.api(result.connection)
-        if result.held is None or not isinstance(api, MarketingApi):
+        if not isinstance(api, MarketingApi):
             return
         ids = [seen.advertiser_id for seen in self._run.advertisers(result) if not seen.lost_at]
         try:
@@ -374,8 +376,10 @@ class CreatorMarketplaceAccounts(ConnectionStream):
 
     def records_of(self, result: CheckResult) -> Iterator[dict[str, Any]]:
         manager, credentials = self._run.manager, result.held
+        if credentials is None:
+            return
         api = manager.api(result.connection)
-        if credentials is None or not isinstance(api, CreatorMarketplaceApi):
+        if not isinstance(api, CreatorMarketplaceApi):
             return
         for account_id in result.account_ids:
             build = partial(api.account_info, account_id=account_id)

@@ -61,7 +61,7 @@ def check_hosts(config: Config, apis: set[str]) -> list[Finding]:
 
 def hosts(config: Config, apis: set[str]) -> list[Host]:
     """Return the hosts to look at, each address once."""
-    used = {APIS.platform(api).host_setting for api in apis or APIS}
+    used = {APIS.platform(api).host_setting for api in apis or APIS if api in APIS}
     found: dict[str, Host] = {}
     for setting, url in config.hosts.by_setting().items():
         found.setdefault(url, Host(setting, url, setting in used))
