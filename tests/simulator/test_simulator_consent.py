@@ -69,12 +69,14 @@ def test_portal_gives_a_code_for_the_chosen_accounts(client: Client) -> None:
     assert callback["state"] == "s t&te"
     assert callback["auth_code"] == callback["code"]
     data = client.exchange("marketing", callback["auth_code"])["data"]
-    assert data["advertiser_ids"] == offered[1:]
+    assert (data["advertiser_ids"], 13000000 in data["scope"]) == (offered[1:], False)
     page = _portal(client)
     brands = _values(page, "tcm_account")
     code = _allow(client, PORTAL, page, tcm_account=brands)["auth_code"]
-    token = client.exchange("creator_marketplace", code)["data"]["access_token"]
-    listed = client.get("/open_api/v1.3/tto/oauth2/tcm/", token, **client.app_fields())
+    data = client.exchange("creator_marketplace", code)["data"]
+    assert 13000000 in data["scope"]
+    path = "/open_api/v1.3/tto/oauth2/tcm/"
+    listed = client.get(path, data["access_token"], **client.app_fields())
     assert listed["data"]["tto_tcm_account_ids"] == brands
 
 
@@ -120,6 +122,8 @@ def test_login_kit_desktop_page(client: Client) -> None:
     base64url = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
     refused = _authorize(client, "login_kit", **wanted, code_challenge=base64url)
     assert (refused.status_code, "hex" in refused.text) == (400, True)
+    plain = {**wanted, "code_challenge": challenge, "code_challenge_method": "plain"}
+    assert "must be S256" in _authorize(client, "login_kit", **plain).text
     page = _authorize(client, "login_kit", **wanted, code_challenge=challenge)
     account = _values(page, "account")[0]
     callback = _allow(client, AUTHORIZE, page, account=account)

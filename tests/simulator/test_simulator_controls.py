@@ -145,21 +145,22 @@ def test_controls_document_themselves(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "fields"),
+    ("name", "fields", "reason"),
     [
-        ("/_simulator/scenario", {"name": "nonsense"}),
-        ("/_simulator/scenario", {}),
-        ("/_simulator/advance", {"seconds": -1}),
-        ("/_simulator/advance", {"seconds": "soon"}),
-        ("/_simulator/authorize", {"api": "video"}),
-        ("/_simulator/authorize", {"surprise": 1}),
+        ("scenario", {"name": "nonsense"}, "unknown scenario 'nonsense'"),
+        ("scenario", {}, "'name'"),
+        ("advance", {"seconds": -1}, "forward"),
+        ("advance", {"seconds": "soon"}, "str"),
+        ("authorize", {"api": "video"}, "unknown api 'video'"),
+        ("authorize", {"surprise": 1}, "unknown field(s): surprise"),
     ],
 )
-def test_wrong_controls_are_explained(client: Client, path: str, fields: dict[str, Any]) -> None:
+def test_wrong_controls_are_explained(
+    client: Client, name: str, fields: dict[str, Any], reason: str
+) -> None:
     """A wrong field or value is HTTP 400 with a sentence."""
-    answer = client.send("POST", path, json=fields)
-    assert answer.status_code == 400
-    assert answer.json()["error"]
+    answer = client.send("POST", f"/_simulator/{name}", json=fields)
+    assert (answer.status_code, reason in answer.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(

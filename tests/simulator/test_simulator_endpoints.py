@@ -420,6 +420,7 @@ def test_login_kit_user(client: Client) -> None:
     assert set(body["data"]["user"]) == {"open_id", "union_id", "display_name"}
     assert body["data"]["user"]["open_id"] == tokens.open_id
     assert client.user(tokens.access_token, "")[0] == 400
+    assert client.user(client.tiktok.grant("accounts").access_token)[0] == 401
     status, body = client.user(tokens.access_token, "username")
     assert (status, body["error"]["code"]) == (401, "scope_not_authorized")
     client.tiktok.advance(7200)

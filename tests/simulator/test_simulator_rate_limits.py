@@ -78,6 +78,21 @@ def test_one_account_has_forty_a_minute(subject: str, most: int) -> None:
     assert throttle.allows("/v2/oauth/token/", "app", subject, 0.0)
 
 
+def test_an_idle_hour_saves_nothing_up() -> None:
+    """After a pause there are ten calls a second again, not more."""
+    throttle = Throttle("basic")
+    assert throttle.allows("/open_api/x/", "app", "", 0.0)
+    calls = [throttle.allows("/open_api/x/", "app", "", 3600.0) for _ in range(11)]
+    assert calls == [True] * 10 + [False]
+
+
+def test_all_accounts_endpoints_share_a_limit() -> None:
+    """At fifty calls a second an app meets the thousand a minute of the Accounts API only."""
+    for path, passes in (("/open_api/v1.3/tt_user/x/", False), ("/open_api/v1.3/x/", True)):
+        throttle = Throttle("ultimate")
+        assert all(throttle.allows(path, "app", "", n * 0.021) for n in range(1_600)) is passes
+
+
 def test_unknown_tier() -> None:
     """A tier that does not exist is refused by name."""
     with pytest.raises(ValueError, match="unknown tier 'gold'"):
