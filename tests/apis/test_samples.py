@@ -156,6 +156,20 @@ def test_errors(name: str, path: str, status: int, kind: type[Exception], code: 
     assert caught.value.next_step
 
 
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("marketing", "revoked or access withdrawn"),
+        ("creator_marketplace", "revoked or access withdrawn"),
+        ("accounts", "the access token is wrong or was revoked"),
+    ],
+)
+def test_a_refused_token(name: str, cause: str) -> None:
+    """A token that does not expire was revoked, or lost its access."""
+    with pytest.raises(AccessTokenRejected, match=cause):
+        read(name, "verify", "marketing/error_40105.json")
+
+
 def test_the_nested_error_of_login_kit() -> None:
     """The other documented shape of an API error means the same."""
     body = {"data": {}, "error": {"code": "access_token_invalid", "message": "", "log_id": "2026A"}}
