@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tap_tiktok_auth.apis.base import Account, Advertiser
@@ -119,6 +121,28 @@ def test_advertiser_tokens(
     grant = read_grant(name, f"marketing/{path}.json")
     assert (grant.scopes, grant.advertiser_ids) == (scopes, ids)
     assert (grant.expires_in, grant.refresh_token) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("told", "life"),
+    [
+        (86_400, 86_400),
+        ("43200", 43_200),
+        (0, None),
+        (1_800_086_400, 86_400),
+        (63_072_000, 63_072_000),
+        (63_072_001, None),
+        (-1, None),
+    ],
+)
+def test_lifetimes(told: object, life: float | None) -> None:
+    """Seconds, or the moment of the end; zero is "no timer", and what cannot be is not told."""
+    request = requests_of("accounts")["exchange"]
+    body = {"code": 0, "data": {"access_token": "act.good", "expires_in": told}}
+    response = replace(reply(request, body), sent_at=1_800_000_000.0)
+    grant = api("accounts").read_grant(response)
+    assert grant.expires_in == life
+    assert grant.unread == (("expires_in",) if told in {63_072_001, -1} else ())
 
 
 def test_advertisers() -> None:
