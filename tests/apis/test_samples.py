@@ -73,6 +73,9 @@ def test_account_token_info() -> None:
     )
     assert (identity.subject_id, identity.scopes) == ("openid", ACCOUNT_SCOPES)
     assert identity.advertisers is None
+    both = {"code": 0, "data": {"creator_id": "creator", "open_id": "account"}}
+    response = reply(requests_of("accounts")["verify"], both)
+    assert api("accounts").read_identity(response).subject_id == "creator"
 
 
 def test_revocations() -> None:
@@ -81,6 +84,8 @@ def test_revocations() -> None:
     kit = requests_of("login_kit")["revoke"]
     for body in (b"", b"{}", b" "):
         assert reader_of("login_kit", "revoke")(reply(kit, body)) is None
+    with pytest.raises(TikTokAuthError):
+        reader_of("login_kit", "revoke")(reply(kit, b"", 500))
 
 
 def test_login_kit_token() -> None:
