@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tap_tiktok_auth.apis.base import Account, Advertiser
@@ -71,6 +73,9 @@ def test_account_token_info() -> None:
     )
     assert (identity.subject_id, identity.scopes) == ("openid", ACCOUNT_SCOPES)
     assert identity.advertisers is None
+    both = {"code": 0, "data": {"creator_id": "creator", "open_id": "account"}}
+    response = reply(requests_of("accounts")["verify"], both)
+    assert api("accounts").read_identity(response).subject_id == "creator"
 
 
 def test_revocations() -> None:
@@ -79,6 +84,8 @@ def test_revocations() -> None:
     kit = requests_of("login_kit")["revoke"]
     for body in (b"", b"{}", b" "):
         assert reader_of("login_kit", "revoke")(reply(kit, body)) is None
+    with pytest.raises(TikTokAuthError):
+        reader_of("login_kit", "revoke")(reply(kit, b"", 500))
 
 
 def test_login_kit_token() -> None:
@@ -121,6 +128,28 @@ def test_advertiser_tokens(
     assert (grant.expires_in, grant.refresh_token) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("told", "life"),
+    [
+        (86_400, 86_400),
+        ("43200", 43_200),
+        (0, None),
+        (1_800_086_400, 86_400),
+        (63_072_000, 63_072_000),
+        (63_072_001, None),
+        (-1, None),
+    ],
+)
+def test_lifetimes(told: object, life: float | None) -> None:
+    """Seconds, or the moment of the end; zero is "no timer", and what cannot be is not told."""
+    request = requests_of("accounts")["exchange"]
+    body = {"code": 0, "data": {"access_token": "act.good", "expires_in": told}}
+    response = replace(reply(request, body), sent_at=1_800_000_000.0)
+    grant = api("accounts").read_grant(response)
+    assert grant.expires_in == life
+    assert grant.unread == (("expires_in",) if told in {63_072_001, -1} else ())
+
+
 def test_advertisers() -> None:
     """The ad accounts of a token; a lower-case `ok` is as good."""
     identity = api("marketing").read_identity(
@@ -154,6 +183,20 @@ def test_errors(name: str, path: str, status: int, kind: type[Exception], code: 
     assert isinstance(caught.value, TikTokAuthError)
     assert caught.value.code == code
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("marketing", "revoked or access withdrawn"),
+        ("creator_marketplace", "revoked or access withdrawn"),
+        ("accounts", "the access token is wrong or was revoked"),
+    ],
+)
+def test_a_refused_token(name: str, cause: str) -> None:
+    """A token that does not expire was revoked, or lost its access."""
+    with pytest.raises(AccessTokenRejected, match=cause):
+        read(name, "verify", "marketing/error_40105.json")
 
 
 def test_the_nested_error_of_login_kit() -> None:

@@ -186,11 +186,11 @@ def test_refused_refresh_token(code: int | str) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [40102, 40105, 40110, 40115, 40131, "access_token_invalid", "invalid_grant"]
+    "code", [40102, 40105, 40107, 40110, 40131, "access_token_invalid", "invalid_grant"]
 )
 def test_refused_authorization_code(code: int | str) -> None:
     """On an exchange the line tells the usual reasons: used, expired, decoded twice, wrong page."""
-    error = error_of(code, "exchange")
+    error = error_of(code, "exchange", long_term=True)
     assert type(error) is GrantRejected
     for reason in ("used before", "expired", "URL-decoded twice", "consent page of another api"):
         assert reason in error.cause

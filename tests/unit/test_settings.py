@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,8 +15,11 @@ from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config import settings
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.config.settings import BY_NAME, PER_CONNECTION, SETTINGS
-from tap_tiktok_auth.config.values import from_environment, validate
+from tap_tiktok_auth.config.values import from_environment, merged, validate
 from tap_tiktok_auth.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: A busy machine is no failure.
 UNHURRIED = hypothesis_settings(deadline=None)
@@ -276,6 +279,38 @@ def test_environment_carries_every_kind() -> None:
         "advertiser_ids": ["1", "2"],
         "connections": [{"name": "acme"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("order", "app_id"), [(["FILE", "ENV"], "env"), (["ENV", "FILE"], "file"), (["FILE"], "file")]
+)
+def test_the_later_source_wins(order: list[str], app_id: str, tmp_path: Path) -> None:
+    """Of files and the environment the later wins; the environment is always read."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"app_id": "file", "parallelism": "2"}))
+    environ = {"TAP_TIKTOK_AUTH_APP_ID": "env", "TAP_TIKTOK_AUTH_ON_ERROR": "warn"}
+    found = merged([str(file) if source == "FILE" else source for source in order], environ)
+    assert found == {"app_id": app_id, "parallelism": 2, "on_error": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (f'{{"app_secret": "{CANARY}'.encode(), "is not JSON: see line 1, column 16"),
+        (f'["{CANARY}"]'.encode(), "is not a JSON object"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_is_no_config(content: bytes | None, problem: str, tmp_path: Path) -> None:
+    """It is refused in one line that names the file, and shows nothing of it."""
+    file = tmp_path / "config.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        merged([str(file)], {})
+    assert str(caught.value) == f"the config file {file} {problem}."
 
 
 @pytest.mark.parametrize(
