@@ -12,7 +12,7 @@ import pytest
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
 from tap_tiktok_auth.store import open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tap_tiktok_auth.store.postgres_address import parameters
 from tests.certificates import server_context
 from tests.postgres_server import PASSWORD

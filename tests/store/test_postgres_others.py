@@ -14,7 +14,7 @@ import pytest
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreError
 from tap_tiktok_auth.store import open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tests.store.expect import one_line
 from tests.store.samples import full_record, stored
 

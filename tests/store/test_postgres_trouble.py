@@ -14,7 +14,7 @@ from tap_tiktok_auth.errors import (
     StoreUnavailable,
 )
 from tap_tiktok_auth.store import open_store
-from tap_tiktok_auth.store.crypto import Cipher, new_key
+from tap_tiktok_auth.store.keys import Cipher, new_key
 from tap_tiktok_auth.store.postgres import Postgres
 from tap_tiktok_auth.store.sql import SqlStore
 from tests.postgres_server import PASSWORD

@@ -17,8 +17,7 @@ from tap_tiktok_auth.errors import (
     StoreUnavailable,
 )
 from tap_tiktok_auth.store import is_postgres, open_store
-from tap_tiktok_auth.store.crypto import new_key
-from tap_tiktok_auth.store.keyring import Keyring
+from tap_tiktok_auth.store.keys import Keyring, new_key
 from tap_tiktok_auth.store.postgres import MOST_CONNECTIONS, Postgres
 from tests.postgres_server import PASSWORD
 from tests.store.backends import PostgresBackend

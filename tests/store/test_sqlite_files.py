@@ -15,7 +15,7 @@ from tap_tiktok_auth.errors import (
     StoreUnavailable,
 )
 from tap_tiktok_auth.store import keys, open_store, sqlite_path
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tests.store.backends import SQLiteBackend
 from tests.store.samples import full_record, stored
 
