@@ -52,13 +52,12 @@ def errors(do: str, path: Path) -> Iterator[None]:
         ) from None
 
 
-def private_folder(folder: Path) -> Path:
+def private_folder(folder: Path) -> None:
     """Create *folder*, mode 0700, with its parents; leave one that exists as it is."""
     with errors("create the folder", folder):
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         for path in reversed(missing):
             path.mkdir(mode=0o700, exist_ok=True)
-    return folder
 
 
 def exists(path: Path) -> bool:
@@ -147,12 +146,11 @@ def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> 
     import tempfile  # noqa: PLC0415  (3 ms; not for a file that is there)
 
     private_folder(path.parent)
-    temporary = None
     with errors("write", path):
+        # mkstemp gives mode 0600; the content is on disk before the name appears.
+        with held_off():
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            # mkstemp gives mode 0600; the content is on disk before the name appears.
-            with held_off():
-                handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
@@ -162,8 +160,7 @@ def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> 
         except FileExistsError:
             return False
         finally:
-            if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
     return True
 
 

@@ -117,11 +117,6 @@ class Cipher:
         return dict(payload)
 
 
-def keyed_hash(hash_key: bytes, material: str) -> str:
-    """Return HMAC-SHA-256 of *material* as 64 hex digits."""
-    return hmac.new(hash_key, material.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-
-
 class Keyring:
     """The keys of an open store: the one that seals, and the one of the keyed hashes.
 
@@ -147,15 +142,12 @@ class Keyring:
         self._sealed, self.hash_key = sealed, self._opened(sealed)
 
     def digest(self, material: str) -> str:
-        """Return the keyed hash of *material*."""
-        return keyed_hash(self.hash_key, material)
+        """Return HMAC-SHA-256 of *material* as 64 hex digits."""
+        text = material.encode("utf-8", "surrogatepass")
+        return hmac.new(self.hash_key, text, hashlib.sha256).hexdigest()
 
     def opening(self, read: Callable[[Cipher], T]) -> T:
-        """Open something sealed; the key may have been changed since this process read it.
-
-        Raises:
-            StoreKeyError: The key does not fit.
-        """
+        """Open something sealed; the key may have been changed since this process read it."""
         try:
             return read(self.cipher)
         except StoreKeyError:
@@ -227,15 +219,11 @@ def default_key_file() -> Path:
 
 
 def load(key_file: Path, *, create: bool) -> Cipher:
-    """Return the cipher of a key file.
-
-    Args:
-        key_file: The file.
-        create: Whether to make a key if there is none: only for a store that is new.
+    """Return the cipher of a key file; *create* one only for a store that is new.
 
     Raises:
-        StoreKeyError: There is no key file, or it is empty.
-        StoreUnavailable: It cannot be read, or others may read it.
+        StoreKeyError: There is no key file, or it holds no key.
+        StoreUnavailable: Others may read it.
     """
     if create and not files.exists(key_file):
         files.create_once(key_file, new_key().encode() + b"\n")
@@ -249,13 +237,10 @@ def rotate(
     """Put a new key in front of a key file, and seal the store with it.
 
     The former keys stay in the file: other stores may be sealed with them, this one too until its
-    rotation is through, and so may recovery files.
+    rotation is through, and so may recovery files. If the store refuses, it keeps its former key.
 
     Returns:
         How many connections were sealed again.
-
-    Raises:
-        StoreError: The key file or the store cannot be used; the store keeps its former key.
     """
     key_file = key_file.resolve()  # what a link leads to, lest it keep the former key alone
     with files.locked(key_file.parent):

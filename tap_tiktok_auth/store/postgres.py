@@ -21,6 +21,7 @@ from tap_tiktok_auth.store.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from psycopg.abc import PQGen
     from typing_extensions import Self
@@ -120,10 +121,8 @@ class Postgres(Database, Forkable):
     def now(self) -> float:
         return self._clock.now()
 
-    @contextmanager
-    def reading(self) -> Iterator[Cursor]:
-        with self._transaction(_READ) as cursor:
-            yield cursor
+    def reading(self) -> AbstractContextManager[Cursor]:
+        return self._transaction(_READ)
 
     @contextmanager
     def writing(

@@ -17,6 +17,7 @@ from tap_tiktok_auth.store.database import Database, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from tap_tiktok_auth.store.database import Cursor, Meanings
 
@@ -91,10 +92,8 @@ class SQLite(Database, Forkable):
     def now(self) -> float:
         return self._clock()
 
-    @contextmanager
-    def reading(self) -> Iterator[Cursor]:
-        with self._cursor() as cursor:
-            yield cursor
+    def reading(self) -> AbstractContextManager[Cursor]:
+        return self._cursor()
 
     @contextmanager
     def writing(
