@@ -85,7 +85,8 @@ FROM pg_namespace n CROSS JOIN LATERAL (
   WHERE c.relnamespace = n.oid AND privilege_type <> 'SELECT'
 ) g LEFT JOIN pg_roles ON pg_roles.oid = grantee
 WHERE n.nspname = '{schema}' AND NOT pg_has_role(grantee, n.nspowner, 'USAGE')
-  AND grantee <> current_user::regrole AND has_schema_privilege(grantee, n.oid, 'USAGE')
+  AND grantee <> quote_ident(current_user::text)::regrole
+  AND has_schema_privilege(grantee, n.oid, 'USAGE')
 ORDER BY 1
 """.replace("{schema}", SCHEMA)
 

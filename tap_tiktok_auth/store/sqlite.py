@@ -30,7 +30,7 @@ _APPLICATION = 0x5454_6B61
 #: In place of a file: a store that ends with the process.
 NOWHERE = Path(":memory:")
 
-_PERMISSIONS = "Check its permissions: ls -l '{path}'"
+_PERMISSIONS = "Check its permissions: ls -l '{location}'"
 _RESTORE = "Restore it from a backup, or move it away and authorise again."
 _MEANINGS: Meanings = (
     ("locked|busy", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
