@@ -164,13 +164,15 @@ class TestOwners:
     def test_what_others_made_there_before_us_will_not(self, tmp_path: Path) -> None:
         """A folder in a sticky one, or the sticky one itself, must not belong to another user."""
         folder = tmp_path / "all" / "theirs"
-        path = folder / "deep" / "tokens.db"
+        path, link = folder / "deep" / "tokens.db", tmp_path / "link.db"
         make(path)
+        link.symlink_to(path)
         folder.parent.chmod(0o1777)
         for theirs in (folder, folder.parent):
             os.chown(theirs, NOBODY, -1)
-            with one_line(StoreUnavailable, f"chown 0 {theirs}"):
-                make(path)
+            for way in (path, link):
+                with one_line(StoreUnavailable, f"chown 0 {theirs}"):
+                    make(way)
             os.chown(theirs, 0, -1)
 
     @pytest.mark.parametrize(
