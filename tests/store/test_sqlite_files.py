@@ -298,6 +298,13 @@ class TestOthers:
         with closing(open_store(f"sqlite:///{path}", KEY)) as store:
             assert 0 < len(store.records()) < 99
 
+    def test_commits_are_durable(self, sqlite: SQLiteBackend) -> None:
+        """A commit is on disk before it returns, with a log that lets others read meanwhile."""
+        with closing(SQLite(sqlite.path)) as database, database.reading() as cursor:
+            for pragma, value in (("synchronous", 2), ("journal_mode", "wal")):
+                cursor.execute(f"PRAGMA {pragma}")
+                assert cursor.fetchone() == (value,)
+
     def test_locked_by_another_program(self, sqlite: SQLiteBackend) -> None:
         """A store that another program keeps locked is told; reading still works."""
         record = stored(sqlite.open())
