@@ -175,15 +175,15 @@ class TestKeys:
     def test_an_open_store_loads_the_new_key(self, backend: Backend) -> None:
         """A process whose key file was changed goes on reading and writing; without it neither."""
         texts = [backend.key]
-        running = backend.open_with(lambda _: Cipher.from_text(texts[0]))
+        reader, writer = (backend.open_with(lambda _: Cipher.from_text(texts[0])) for _ in "12")
         other, old = backend.open(), backend.open()
-        record = stored(running)
+        record = stored(reader)
         texts[0] = f"{new_key()},{backend.key}"
         other.rotate_key(Cipher.from_text(texts[0]))
-        assert running.read("acme") == record
+        assert reader.read("acme") == record
         with pytest.raises(StoreKeyError, match="key was changed"):
             old.commit(renewed(record), None)
-        assert running.commit(renewed(record), None)
+        assert writer.commit(renewed(record), None)
         assert backend.open(texts[0].partition(",")[0]).read("acme") == renewed(record)
 
 
