@@ -86,6 +86,17 @@ def test_a_copy_hashes_like_its_source(
         watching.claim("acme", "me", 60, lambda record: record)
 
 
+def test_a_copy_that_breaks_off_changes_nothing(store: Store, target: SQLiteBackend) -> None:
+    """After a copy that failed halfway the target has its own hashes, and can be copied into."""
+    fill(target.open())
+    copied, before = target.open().snapshot(), store.digest("seed")
+    with pytest.raises(KeyError):
+        store.restore(replace(copied, advertisers={}))
+    assert store.digest("seed") == before
+    store.restore(copied)
+    assert store.snapshot() == copied
+
+
 @pytest.mark.postgres
 def test_there_and_back(
     sqlite: SQLiteBackend, postgres: PostgresBackend, target: SQLiteBackend
