@@ -270,12 +270,16 @@ class TestKeyFile:
         assert opened(sqlite, key_file).read("acme") == store.read("acme") == record
 
     def test_rotating_one_store_keeps_the_other(self, tmp_path: Path, key_file: Path) -> None:
-        """Two stores that share the key file survive each other's rotations."""
+        """The new key stands first and seals; another store still finds its own behind it."""
         one, two = SQLiteBackend(tmp_path / "1"), SQLiteBackend(tmp_path / "2")
         store = opened(one, key_file)
         stored(opened(two, key_file))
+        first = key_file.read_text().strip()
         for _ in range(3):
             keys.rotate(store, key_file)
+        newest, *_, oldest = key_file.read_text().strip().split(",")
+        assert oldest == first
+        assert store.cipher.primary == Cipher.from_text(newest).primary
         assert opened(two, key_file).read("acme") == full_record()
         one.close()
         two.close()
