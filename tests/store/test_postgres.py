@@ -106,6 +106,7 @@ class TestTransactions:
         for connection in database._idle:
             connection.execute("DISCARD ALL")
             connection.execute("SET search_path TO public")
+            connection.execute("CREATE TEMPORARY TABLE connections (theirs text)")
         assert store.read("acme") == record
         assert store.commit(renewed(record), None)
 
