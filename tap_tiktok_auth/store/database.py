@@ -94,6 +94,6 @@ def meaning(meanings: Meanings, said: str, location: object, fallback: str) -> S
     """
     for pattern, kind, problem, step in meanings:
         if re.search(pattern, said):
-            step = step.replace("{location}", str(location))
-            return kind(f"the token store {location} {problem}", next_step=step)
+            next_step = step.replace("{location}", str(location))
+            return kind(f"the token store {location} {problem}", next_step=next_step)
     return StoreError(f"the token store {location} {fallback}")
