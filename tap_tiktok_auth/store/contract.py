@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         StoredEvent,
     )
     from tap_tiktok_auth.errors import StoreDamaged
-    from tap_tiktok_auth.store.crypto import Cipher
+    from tap_tiktok_auth.store.keys import Cipher
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from tap_tiktok_auth.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,3 +77,23 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close all connections."""
+
+
+#: What a driver says, as a pattern, and what it means to the user: class, problem, next step.
+Meanings = tuple[tuple[str, type[StoreError], str, str], ...]
+
+
+def meaning(meanings: Meanings, said: str, location: object, fallback: str) -> StoreError:
+    """Return the error that the user sees for what a driver said, which is not shown itself.
+
+    Args:
+        meanings: The driver's table; the first pattern that is found in *said* counts.
+        said: What the driver said, or its error code.
+        location: Where the store is.
+        fallback: What is told if none is found.
+    """
+    for pattern, kind, problem, step in meanings:
+        if re.search(pattern, said):
+            next_step = step.replace("{location}", str(location))
+            return kind(f"the token store {location} {problem}", next_step=next_step)
+    return StoreError(f"the token store {location} {fallback}")

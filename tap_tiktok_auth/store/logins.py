@@ -10,9 +10,8 @@ from tap_tiktok_auth.store import rows
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.models import PendingLogin
-    from tap_tiktok_auth.store.crypto import Cipher
     from tap_tiktok_auth.store.database import Cursor
-    from tap_tiktok_auth.store.keyring import Keyring
+    from tap_tiktok_auth.store.keys import Cipher, Keyring
 
 
 def begin(cursor: Cursor, cipher: Cipher, key: str, state_hash: str, login: PendingLogin) -> None:

@@ -21,12 +21,12 @@ from tap_tiktok_auth.credentials.models import (
 )
 from tap_tiktok_auth.credentials.tokens import ObtainedBy, Token
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
-from tap_tiktok_auth.store.crypto import DAMAGED, MEND
+from tap_tiktok_auth.store.keys import DAMAGED, MEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tap_tiktok_auth.store.crypto import Cipher
+    from tap_tiktok_auth.store.keys import Cipher
 
 T = TypeVar("T")
 

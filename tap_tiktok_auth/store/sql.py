@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreKeyError
 from tap_tiktok_auth.store import audit, connections, logins, rows, sightings
 from tap_tiktok_auth.store.contract import Claim, Snapshot, Store
-from tap_tiktok_auth.store.crypto import WRONG_KEY
-from tap_tiktok_auth.store.keyring import Keyring
+from tap_tiktok_auth.store.keys import WRONG_KEY, Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
         StoredEvent,
     )
     from tap_tiktok_auth.store.contract import AdvertiserListing
-    from tap_tiktok_auth.store.crypto import Cipher
     from tap_tiktok_auth.store.database import Cursor, Database
+    from tap_tiktok_auth.store.keys import Cipher
 
 
 class SqlStore(Store):
