@@ -61,8 +61,8 @@ def _show(findings: Sequence[Finding]) -> None:
         findings, lambda one: f"{one.check}{one.level}{one.status}{one.message}"
     ):
         put(click.style(finding.level, fg=_COLOURS[finding.level]), finding.text)
-        if finding.mend is not None:
-            put("", f"-> {completed(finding.mend)}")
+        if finding.fix is not None:
+            put("", f"-> {completed(finding.fix)}")
         if alike:
             put("", others([other.connection or other.message for other in alike]))
     levels = [finding.level for finding in findings]

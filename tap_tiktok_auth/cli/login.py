@@ -6,6 +6,7 @@ import os
 import sys
 import textwrap
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -20,36 +21,41 @@ from tap_tiktok_auth.cli.common import (
     open_session,
     tell,
 )
-from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
-from tap_tiktok_auth.login import given, pages, summary
-from tap_tiktok_auth.login.address import (
-    DEFAULT_PORT,
-    CallbackAddress,
-    check_account_holder_address,
-    choose_address,
+from tap_tiktok_auth.login import finish
+from tap_tiktok_auth.login.browser import has_browser, is_elsewhere, open_browser, page
+from tap_tiktok_auth.login.consent import (
+    LIFETIME,
+    NotTheCallbackError,
+    accept_response,
+    begin_login,
+    read_address,
 )
-from tap_tiktok_auth.login.attempt import LIFETIME, begin, take
-from tap_tiktok_auth.login.browser import has_browser, is_elsewhere, open_browser
-from tap_tiktok_auth.login.callback import NotTheCallbackError, read_address
-from tap_tiktok_auth.login.connected import connect
-from tap_tiktok_auth.login.listener import Listener
-from tap_tiktok_auth.login.plan import is_account_holder, is_login_kit, plan_login
-from tap_tiktok_auth.login.waiting import Pasted, wait_for_callback
+from tap_tiktok_auth.login.listener import (
+    START_PAGE_ONLY,
+    Listener,
+    TypedLines,
+    wait_for_response,
+)
+from tap_tiktok_auth.login.plan import (
+    DEFAULT_PORT,
+    check_account_holder_uri,
+    choose_redirect_uri,
+    is_account_holder,
+    lends_app,
+    listening_port,
+    plan_login,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_tiktok_auth.config.models import Connection
     from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.login.attempt import Begun
-    from tap_tiktok_auth.login.callback import Callback
-    from tap_tiktok_auth.login.connected import Connected
-    from tap_tiktok_auth.login.plan import Plan
+    from tap_tiktok_auth.login.consent import AuthorizationRequest, AuthorizationResponse
 
 #: Stands for an address that is not on the command line.
 _ASK = "-"
-#: Where the start page is served if the callback does not come to this machine.
-_ANYWHERE = CallbackAddress("http://127.0.0.1:0/", 0)
 
 
 @click.command()
@@ -152,58 +158,51 @@ def _refuse_mixed(name: str | None, answer: str | None, *, with_token: bool, oth
 def _complete(manager: TokenManager, answer: str, expect: str | None) -> None:
     """Finish a login that was begun by another process."""
     try:
-        callback = read_address(login_asks.address() if answer == _ASK else answer)
+        response = read_address(login_asks.address() if answer == _ASK else answer)
     except NotTheCallbackError as problem:
         raise ConfigurationError(
             str(problem).rstrip("."), next_step="Then run again: tiktok-auth login --complete"
         ) from None
-    _show(_connect(manager, take(manager, callback), expect))
+    _show(_finish(manager, accept_response(manager, response), expect))
 
 
-def _connect(
+def _finish(
     manager: TokenManager,
     connection: Connection,
     expect: str | None,
     listener: Listener | None = None,
-) -> Connected:
+) -> finish.FinishedLogin:
     """Keep the connection, once the person agrees where someone else authorised than before."""
 
     def confirm(question: str) -> bool:
         if not terminal.is_attended():
             return False
         if listener is not None:
-            listener.conclude(pages.asked(connection.name))
+            listener.conclude(page("asked", connection.name))
         return terminal.confirm(question, manager.stop)
 
-    return connect(manager, connection, expect=expect, confirm=confirm)
+    return finish.finish_login(manager, connection, expect=expect, confirm=confirm)
 
 
 def _take_tokens(manager: TokenManager, name: str, api: str | None, expect: str | None) -> None:
     """Start a connection from tokens that the person holds."""
-    plan = plan_login(manager, name, api, ())
-    plan = login_asks.complete(plan, app_id=_told_app_id(manager, plan), needs_address=False)
-    seed = given.seed_of(plan.api, login_asks.tokens())
+    connection, _ = plan_login(manager, name, api, ())
+    connection = login_asks.complete(
+        connection, app_id=_known_app_id(manager, connection.api), needs_address=False
+    )
+    seed = finish.seed_of(connection.api, login_asks.tokens())
     if expect is not None and seed.access_token is None:
         raise ConfigurationError(
             "a refresh token alone does not tell whose it is until it is used up",
             next_step="Give the access token too, or leave --expect out.",
         )
-    connection = Connection(
-        plan.name,
-        plan.api,
-        plan.app,
-        seed,
-        redirect_uri=plan.redirect_uri,
-        advertiser_ids=plan.advertiser_ids,
-    )
-    _show(_connect(manager, connection, expect))
+    _show(_finish(manager, replace(connection, seed=seed), expect))
 
 
-def _told_app_id(manager: TokenManager, plan: Plan) -> str | None:
+def _known_app_id(manager: TokenManager, api: str) -> str | None:
     """Return the app id of the settings, whose secret may be left for the person to type."""
     defaults = manager.config.defaults
-    lends = is_login_kit(defaults.api) == is_login_kit(plan.api)
-    return defaults.app_id if lends else None
+    return defaults.app_id if lends_app(defaults, api) else None
 
 
 def _log_in(
@@ -217,24 +216,25 @@ def _log_in(
     no_browser: bool,
 ) -> None:
     """Send the person to the consent page, wait for the callback, exchange the code."""
-    plan = plan_login(manager, name, api, scopes)
-    plan = login_asks.complete(
-        plan,
-        app_id=_told_app_id(manager, plan),
-        needs_address=not APIS[plan.api].loopback_redirect,
+    connection, requested = plan_login(manager, name, api, scopes)
+    token_system = APIS[connection.api]
+    connection = login_asks.complete(
+        connection,
+        app_id=_known_app_id(manager, connection.api),
+        needs_address=not token_system.loopback_redirect,
     )
-    address = choose_address(manager.api(Connection(name, plan.api)), plan.redirect_uri, port)
-    advice = None if APIS[plan.api].loopback_redirect else check_account_holder_address(address.uri)
+    redirect_uri = choose_redirect_uri(token_system, connection.redirect_uri, port)
+    advice = None if token_system.loopback_redirect else check_account_holder_uri(redirect_uri)
     if advice:
         tell(advice)
-    begun = begin(manager, plan, address)
-    if not plan.scopes and is_account_holder(plan.api):
+    request = begin_login(manager, connection, redirect_uri, requested)
+    if not requested and is_account_holder(connection.api):
         terminal.say(
-            f"Asking for {', '.join(begun.scopes)} alone. For more use --scope; for all that the "
+            f"Asking for {', '.join(request.scopes)} alone. For more use --scope; for all that the "
             "app has, give it the app's authorization link from TikTok's portal."
         )
     if not terminal.is_attended():
-        terminal.say(f"Open this address in a browser, and allow the access:\n\n{begun.url}\n")
+        terminal.say(f"Open this address in a browser, and allow the access:\n\n{request.url}\n")
         raise AuthorizationRequired(
             "there is no terminal to wait on; for ten minutes the login can be finished with the "
             "address on which the browser ends",
@@ -242,50 +242,53 @@ def _log_in(
             "tiktok-auth login --complete",
         ).of(name)
     opens = not no_browser and has_browser(os.environ)
-    listens = address.port is not None and not (port is None and is_elsewhere(os.environ))
+    can_listen = listening_port(redirect_uri) is not None
+    listens = can_listen and not (port is None and is_elsewhere(os.environ))
     with ExitStack() as stack:
         listener = None
         if opens or listens:
-            listener = Listener(begun, terminal.say, None if listens else _ANYWHERE)
+            listener = Listener(request, terminal.say, None if listens else START_PAGE_ONLY)
             stack.enter_context(listener)
         opened = opens and listener is not None and open_browser(listener.start_url, os.environ)
-        _explain(begun, listener, opened=opened, listens=listens)
-        pasted = Pasted(sys.stdin.fileno())
-        came = wait_for_callback(begun, listener, pasted, LIFETIME, terminal.say)
-        if came is None and pasted.ended:
+        _explain(request, listener, opened=opened, listens=listens)
+        typed = TypedLines(sys.stdin.fileno())
+        came = wait_for_response(request, listener, typed, LIFETIME, terminal.say)
+        if came is None and typed.ended:
             raise click.Abort
         if came is None:
             raise AuthorizationRequired(
                 "nobody answered within ten minutes",
                 next_step="Run: tiktok-auth login {connection}",
             ).of(name)
-        callback, by_listener = came
-        _finish(manager, begun, callback, listener if by_listener else None, expect)
+        response, by_listener = came
+        _exchange(manager, request, response, listener if by_listener else None, expect)
 
 
-def _finish(
+def _exchange(
     manager: TokenManager,
-    begun: Begun,
-    callback: Callback,
+    request: AuthorizationRequest,
+    response: AuthorizationResponse,
     listener: Listener | None,
     expect: str | None,
 ) -> None:
     """Exchange the code, and let the browser's page tell how that went."""
+    name = request.connection
     try:
-        done = _connect(manager, take(manager, callback), expect, listener)
+        done = _finish(manager, accept_response(manager, response), expect, listener)
     except TikTokAuthError as error:
         if listener is not None:
-            denied = callback.error == "access_denied"
-            page = pages.denied(begun.name) if denied else pages.failed(begun.name, error.cause)
-            listener.conclude(page)
+            kind = "denied" if response.error == "access_denied" else "failed"
+            listener.conclude(page(kind, name, error.cause))
         raise
     if listener is not None:
-        listener.conclude(pages.connected(done.name, summary.facts(done)))
-    _show(done, begun.scopes)
+        listener.conclude(page("connected", name, facts=done.facts()))
+    _show(done, request.scopes)
 
 
-def _explain(begun: Begun, listener: Listener | None, *, opened: bool, listens: bool) -> None:
-    uri = begun.address.uri
+def _explain(
+    request: AuthorizationRequest, listener: Listener | None, *, opened: bool, listens: bool
+) -> None:
+    uri = request.redirect_uri
     if opened:
         terminal.say("The browser shows TikTok's consent page.")
     elif listener is not None:
@@ -299,20 +302,20 @@ def _explain(begun: Begun, listener: Listener | None, *, opened: bool, listens: 
         terminal.say("In another browser, or on another machine, open this one instead:")
     else:
         terminal.say("Open this address in a browser, and allow the access:")
-    terminal.say(f"\n{begun.url}\n")
+    terminal.say(f"\n{request.url}\n")
     if not listens:
         terminal.say("It may end on an error page: the address bar has what is needed.")
     otherwise = "From there paste" if listens else "Then paste"
     terminal.say(f"{otherwise} the address of the page on which it ends, beginning with {uri}:")
 
 
-def _show(done: Connected, asked: Sequence[str] = ()) -> None:
-    """Print who authorised what, and end with the exit code of what TikTok does not confirm."""
-    record = done.after.record
-    click.echo(f"Connected: {done.name} ({record.api if record else ''})")
-    for label, text in summary.facts(done):
+def _show(done: finish.FinishedLogin, requested: Sequence[str] = ()) -> None:
+    """Print who authorised what, and warn of what TikTok does not confirm."""
+    connection = done.result.connection
+    click.echo(f"Connected: {connection.name} ({connection.api})")
+    for label, text in done.facts():
         wrapped = [textwrap.wrap(line, 62, break_on_hyphens=False) for line in text.split("\n")]
         lines = [line for part in wrapped for line in part] or [""]
         click.echo("\n".join([f"  {label:<15} {lines[0]}", *(f"{'':18}{x}" for x in lines[1:])]))
-    for warning in summary.warnings(done, asked):
+    for warning in done.warnings(requested):
         tell(warning)

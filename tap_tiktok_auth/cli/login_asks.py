@@ -8,40 +8,44 @@ from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.cli import terminal
 from tap_tiktok_auth.config import settings, values
+from tap_tiktok_auth.config.models import App
 from tap_tiktok_auth.config.parsing import check_app
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.login.given import LIMIT, check_tokens, read_tokens
+from tap_tiktok_auth.login.finish import TOKENS_LIMIT, check_tokens, read_tokens
 from tap_tiktok_auth.login.plan import is_login_kit
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.login.plan import Plan
+    from tap_tiktok_auth.config.models import Connection
 
 
-def complete(plan: Plan, *, app_id: str | None, needs_address: bool) -> Plan:
-    """Return the plan with the app and the callback address that it needs.
+def complete(connection: Connection, *, app_id: str | None, needs_address: bool) -> Connection:
+    """Return the connection with the app and the callback address that its login needs.
 
     Args:
-        plan: The plan.
+        connection: The connection.
         app_id: The app id that the settings have, if they lack its secret only.
         needs_address: Whether there is no callback address unless someone gives one.
 
     Raises:
         ConfigurationError: Something is missing and nobody can be asked.
     """
-    if plan.app is None:
-        _refuse_without_terminal("app_secret is" if app_id else "app_id and app_secret are", plan)
+    app = connection.app
+    if app is None:
+        what = "app_secret is" if app_id else "app_id and app_secret are"
+        _refuse_without_terminal(what, connection)
         id_name, secret_name = (
-            ("Client key", "Client secret") if is_login_kit(plan.api) else ("App id", "App secret")
+            ("Client key", "Client secret")
+            if is_login_kit(connection.api)
+            else ("App id", "App secret")
         )
         app_id = app_id or _ask(id_name, "app_id")
-        plan = plan.with_app(app_id, _ask(secret_name, "app_secret", hidden=True))
-    if plan.redirect_uri is None and needs_address:
-        _refuse_without_terminal("redirect_uri is", plan)
-        uri = _ask("Callback address, as registered for the app", "redirect_uri")
-        plan = replace(plan, redirect_uri=uri)
-    if plan.app is not None:
-        check_app(plan.api, plan.app.app_id, plan.app.secret)
-    return plan
+        app = App(app_id, _ask(secret_name, "app_secret", hidden=True))
+    redirect_uri = connection.redirect_uri
+    if redirect_uri is None and needs_address:
+        _refuse_without_terminal("redirect_uri is", connection)
+        redirect_uri = _ask("Callback address, as registered for the app", "redirect_uri")
+    check_app(connection.api, app.app_id, app.secret)
+    return replace(connection, app=app, redirect_uri=redirect_uri)
 
 
 def tokens() -> dict[str, str]:
@@ -68,7 +72,7 @@ def address() -> str:
 
 def _piped() -> str:
     """Return what is piped in; nothing from the terminal of a CI job, where nobody types."""
-    return "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(LIMIT + 1)
+    return "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(TOKENS_LIMIT + 1)
 
 
 def _ask(label: str, setting: str, *, hidden: bool = False) -> str:
@@ -77,10 +81,10 @@ def _ask(label: str, setting: str, *, hidden: bool = False) -> str:
     return value
 
 
-def _refuse_without_terminal(what: str, plan: Plan) -> None:
+def _refuse_without_terminal(what: str, connection: Connection) -> None:
     if not terminal.is_attended():
         raise ConfigurationError(
-            f"{what} missing for connection {plan.name}",
+            f"{what} missing for connection {connection.name}",
             next_step="Set TAP_TIKTOK_AUTH_APP_ID, TAP_TIKTOK_AUTH_APP_SECRET and, for the apis "
             "accounts and creator, TAP_TIKTOK_AUTH_REDIRECT_URI; or run this on a terminal.",
         )
