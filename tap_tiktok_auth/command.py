@@ -117,14 +117,13 @@ def _fresh_token(name: str) -> str | None:
     from tap_tiktok_auth.config.values import from_environment  # noqa: PLC0415
     from tap_tiktok_auth.credentials.session import session  # noqa: PLC0415
     from tap_tiktok_auth.errors import StoreError  # noqa: PLC0415
-    from tap_tiktok_auth.network import strangers  # noqa: PLC0415
     from tap_tiktok_auth.store import missing_file  # noqa: PLC0415
 
     try:
         config = parse(from_environment(os.environ))
         if missing_file(config.token_store) is not None:
             return None
-        if strangers(config.hosts):
+        if config.hosts.strangers():
             return None  # the usual way has its warning said
         with session(config) as manager:
             try:

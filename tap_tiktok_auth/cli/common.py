@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from tap_tiktok_auth import next_steps
-from tap_tiktok_auth.config import files, parsing
+from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.config import values as setting_values
 from tap_tiktok_auth.config.models import DEFAULT_NAME
 from tap_tiktok_auth.config.settings import ENV_PREFIX
@@ -117,7 +117,7 @@ def load(config_paths: tuple[str, ...]) -> Config:
     context = click.get_current_context(silent=True)
     if context is not None:
         context.call_on_close(lambda: next_steps.came_with(()))
-    values = files.merged(config_paths, os.environ)
+    values = setting_values.merged(config_paths, os.environ)
     _set_up_logging(values)
     return parsing.parse(values)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from tap_tiktok_auth.config import files
+from tap_tiktok_auth.config import values
 from tap_tiktok_auth.store import is_postgres, sqlite_path
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def connection_names(config_paths: Sequence[str], incomplete: str) -> list[Compl
     """Return the connections that begin so, without a key, a network or a word of what is wrong."""
     found: set[str] = set()
     with suppress(Exception):
-        config = files.merged(config_paths, os.environ)
+        config = values.merged(config_paths, os.environ)
         found.update(str(entry["name"]) for entry in config.get("connections") or ())
         found.update(_stored_names(config.get("token_store")))
     return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]

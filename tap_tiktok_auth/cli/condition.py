@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tap_tiktok_auth.cli.common import EXIT_AUTHORIZE, EXIT_ERROR
 from tap_tiktok_auth.cli.tables import bar
-from tap_tiktok_auth.cli.times import span_text
 from tap_tiktok_auth.credentials import lifecycle
 from tap_tiktok_auth.credentials.checks import CheckResult
 from tap_tiktok_auth.credentials.manager import Credentials
@@ -22,6 +21,7 @@ from tap_tiktok_auth.errors import (
     TryAgainLater,
 )
 from tap_tiktok_auth.metadata import status_of
+from tap_tiktok_auth.times import as_date, as_time, span_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -292,7 +292,7 @@ def line(report: CheckResult, warning_days: int) -> Line:
         status=status_of(report),
         left=left,
         share=share,
-        consent=lifecycle.as_date(deadline) if deadline else "",
+        consent=as_date(deadline) if deadline else "",
         tone=tone,
     )
 
@@ -326,7 +326,7 @@ def _last_failure(record: StoredConnection) -> TikTokAuthError | None:
     refused = record.attempt is not None and record.attempt.outcome == "refused"
     kind = AuthorizationRequired if refused else TryAgainLater
     return kind(
-        f"its last {what}, at {lifecycle.as_time(failure.at)}, failed: {failure.message}",
+        f"its last {what}, at {as_time(failure.at)}, failed: {failure.message}",
         code=failure.code,
         request_id=record.request_id,
         next_step=lifecycle.LOGIN if refused else "Run: tiktok-auth refresh {connection}",

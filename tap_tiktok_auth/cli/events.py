@@ -16,8 +16,9 @@ from tap_tiktok_auth.cli.common import (
     open_existing,
     print_json_list,
 )
-from tap_tiktok_auth.cli.times import Start, moment_text, start
+from tap_tiktok_auth.cli.times import Start, start
 from tap_tiktok_auth.metadata import token_event
+from tap_tiktok_auth.times import as_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +93,7 @@ def _events(manager: TokenManager, name: str | None, since: Start | None) -> Ite
 
 def _plain(stored: StoredEvent) -> tuple[str, ...]:
     event = stored.event
-    return (moment_text(stored.occurred_at), event.connection, event.name, _details(stored))
+    return (as_time(stored.occurred_at), event.connection, event.name, _details(stored))
 
 
 def _drawn(stored: StoredEvent) -> tuple[Cell, ...]:

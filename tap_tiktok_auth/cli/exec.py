@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.cli.common import (
     command_environment,
     config_option,
@@ -135,7 +136,7 @@ def exec_command(
         if held.warning is not None:
             tell(str(held.warning.of(connection.name)))
         defaults = {_TOKEN: "access_token"}
-        if held.stored.api == "marketing":
+        if APIS[held.stored.api].has_advertisers:
             defaults[_ADVERTISERS] = "advertiser_ids"
         found = variables(manager, held, assignments or defaults)
     _become(ctx.meta[_COMMAND], {**command_environment(os.environ, keep), **found})

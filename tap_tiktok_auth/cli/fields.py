@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.credentials.checks import check
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.metadata import rfc3339
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,7 @@ def variables(manager: TokenManager, held: Credentials, wanted: dict[str, str]) 
         TikTokAuthError: The connection has no such thing, or TikTok was asked and refused.
     """
     facts = Facts(held)
-    if held.stored.api == "marketing" and _NEED_ADVERTISERS & set(wanted.values()):
+    if APIS[held.stored.api].has_advertisers and _NEED_ADVERTISERS & set(wanted.values()):
         facts = Facts(held, advertiser_ids(manager, held))
     found = {}
     for variable, field in wanted.items():

@@ -41,7 +41,6 @@ from tap_tiktok_auth.login.plan import (
     DEFAULT_PORT,
     check_account_holder_uri,
     choose_redirect_uri,
-    is_account_holder,
     lends_app,
     listening_port,
     plan_login,
@@ -202,7 +201,7 @@ def _take_tokens(manager: TokenManager, name: str, api: str | None, expect: str 
 def _known_app_id(manager: TokenManager, api: str) -> str | None:
     """Return the app id of the settings, whose secret may be left for the person to type."""
     defaults = manager.config.defaults
-    return defaults.app_id if lends_app(defaults, api) else None
+    return defaults.app_id if lends_app(defaults.api, api) else None
 
 
 def _log_in(
@@ -221,14 +220,14 @@ def _log_in(
     connection = login_asks.complete(
         connection,
         app_id=_known_app_id(manager, connection.api),
-        needs_address=not token_system.loopback_redirect,
+        needs_address=token_system.loopback_host is None,
     )
     redirect_uri = choose_redirect_uri(token_system, connection.redirect_uri, port)
-    advice = None if token_system.loopback_redirect else check_account_holder_uri(redirect_uri)
+    advice = None if token_system.loopback_host else check_account_holder_uri(redirect_uri)
     if advice:
         tell(advice)
     request = begin_login(manager, connection, redirect_uri, requested)
-    if not requested and is_account_holder(connection.api):
+    if not requested and token_system.account_holder:
         terminal.say(
             f"Asking for {', '.join(request.scopes)} alone. For more use --scope; for all that the "
             "app has, give it the app's authorization link from TikTok's portal."

@@ -6,13 +6,14 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import LOGIN_KIT
 from tap_tiktok_auth.cli import terminal
 from tap_tiktok_auth.config import settings, values
 from tap_tiktok_auth.config.models import App
 from tap_tiktok_auth.config.parsing import check_app
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.finish import TOKENS_LIMIT, check_tokens, read_tokens
-from tap_tiktok_auth.login.plan import is_login_kit
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import Connection
@@ -35,7 +36,7 @@ def complete(connection: Connection, *, app_id: str | None, needs_address: bool)
         _refuse_without_terminal(what, connection)
         id_name, secret_name = (
             ("Client key", "Client secret")
-            if is_login_kit(connection.api)
+            if APIS.platform(connection.api) is LOGIN_KIT
             else ("App id", "App secret")
         )
         app_id = app_id or _ask(id_name, "app_id")

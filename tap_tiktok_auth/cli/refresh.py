@@ -27,7 +27,8 @@ from tap_tiktok_auth.cli.common import (
 from tap_tiktok_auth.cli.progress import progress
 from tap_tiktok_auth.cli.times import duration
 from tap_tiktok_auth.credentials.checks import check_all
-from tap_tiktok_auth.metadata import rfc3339, status_of
+from tap_tiktok_auth.metadata import status_of
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import Connection

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_tiktok_auth import apis as token_systems
 from tap_tiktok_auth.cli.common import command_environment
 from tap_tiktok_auth.cli.not_run import not_run
 from tap_tiktok_auth.simulator.grants import APIS
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 PREFIX = "TAP_TIKTOK_AUTH_"
 
 _KEPT = frozenset({f"{PREFIX}LOGLEVEL"})
-_SENDS_REDIRECT_URI = frozenset({"accounts", "creator", "login_kit"})
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -139,7 +139,7 @@ def settings_variables(tiktok: Simulator, apis: Sequence[str], folder: Path) -> 
 
 def _connection(settings: Mapping[str, Any]) -> dict[str, str]:
     names = ["api", "app_id", "app_secret", "auth_code"]
-    if settings["api"] in _SENDS_REDIRECT_URI:
+    if token_systems.APIS[settings["api"]].account_holder:
         names.append("redirect_uri")
     return {name: settings[name] for name in names}
 

@@ -43,7 +43,7 @@ def token(
       curl -H "Access-Token: $(tiktok-auth token acme)" ...
       tiktok-auth token acme --min-lifetime 3600 --json
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    from tap_tiktok_auth.metadata import rfc3339  # noqa: PLC0415
+    from tap_tiktok_auth.times import rfc3339  # noqa: PLC0415
 
     with open_existing(load(config_paths), name, begins=True) as manager:
         connection = only_or_default(manager) if name is None else manager.connection(name)

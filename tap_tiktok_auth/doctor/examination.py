@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.base import Request
 from tap_tiktok_auth.cli import condition
-from tap_tiktok_auth.credentials.lifecycle import as_date, as_time
 from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.doctor import settings
 from tap_tiktok_auth.doctor.findings import Finding, from_error
@@ -27,6 +27,7 @@ from tap_tiktok_auth.http.client import Client
 from tap_tiktok_auth.metadata import status_of
 from tap_tiktok_auth.store import empty_store, missing_file, open_store, recovery
 from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.times import as_date, as_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -197,17 +198,16 @@ def check_hosts(config: Config, apis: set[str]) -> list[Finding]:
         config: The settings.
         apis: The token systems of the connections; empty if there are none yet.
     """
-    wanted: dict[str, tuple[str, bool]] = {}
-    for url, setting, is_needed in (
-        (config.hosts.business, "business_api_url", not apis or bool(apis - {"login_kit"})),
-        (config.hosts.login_kit, "login_kit_api_url", not apis or "login_kit" in apis),
-        (config.hosts.tiktok, "tiktok_url", False),  # only a person's browser needs it
-    ):
-        wanted.setdefault(url, (setting, is_needed))
+    used = {APIS.platform(api).host_setting for api in apis or APIS}
+    wanted: dict[str, str] = {}  # each address once
+    for setting, url in config.hosts.by_setting().items():
+        wanted.setdefault(url, setting)
     client = Client(timeout=min(_PATIENCE, config.request_timeout))
     try:
         with ThreadPoolExecutor(len(wanted)) as pool:
-            found = pool.map(lambda url: _check_host(client, url, *wanted[url]), wanted)
+            found = pool.map(
+                lambda url: _check_host(client, url, wanted[url], wanted[url] in used), wanted
+            )
             return [finding for findings in found for finding in findings]
     finally:
         client.close()

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tap_tiktok_auth.config import files, settings, values
-from tap_tiktok_auth.config.parsing import is_loopback
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import STRANGER
+from tap_tiktok_auth.config import settings, values
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
-from tap_tiktok_auth.login.plan import check_account_holder_uri, is_account_holder
-from tap_tiktok_auth.network import STRANGER, strangers
+from tap_tiktok_auth.login.plan import check_account_holder_uri
+from tap_tiktok_auth.network import is_loopback
 from tap_tiktok_auth.store import is_postgres, keys, sqlite_path
 from tap_tiktok_auth.version import VERSION
 
@@ -77,7 +78,7 @@ def check_files(paths: Iterable[str], environ: Mapping[str, str]) -> Iterator[Fi
         if path == "ENV":
             continue
         try:
-            read, mode = files.read(path), Path(path).stat().st_mode
+            read, mode = values.read(path), Path(path).stat().st_mode
         except (ConfigurationError, OSError):
             continue  # told when the settings are loaded
         if any(values.secrets_of(read)) and mode & _OPEN_TO_OTHERS:
@@ -100,18 +101,14 @@ def check_config(config: Config) -> Iterator[Finding]:
             "long_term_token does nothing with api_version v1.3, whose tokens have no timer",
             "Remove long_term_token, or set api_version to v2.0.",
         )
-    hosts = {
-        "business_api_url": config.hosts.business,
-        "login_kit_api_url": config.hosts.login_kit,
-        "tiktok_url": config.hosts.tiktok,
-    }
+    hosts = config.hosts.by_setting()
     here = [name for name, url in hosts.items() if is_loopback(urlsplit(url).hostname or "")]
     if 0 < len(here) < len(hosts):
         yield _warning(
             f"{', '.join(here)} points to this machine, the other addresses to TikTok",
             "Set business_api_url, login_kit_api_url and tiktok_url together, or none of them.",
         )
-    for name, host in strangers(config.hosts).items():
+    for name, host in config.hosts.strangers().items():
         message = STRANGER.format(setting=name, host=host)
         yield _warning(message, f"Unset {name}, unless the host is yours.")
     is_sandbox = (urlsplit(config.hosts.business).hostname or "").startswith("sandbox-ads.")
@@ -123,11 +120,11 @@ def check_config(config: Config) -> Iterator[Finding]:
 
 
 def _check_connection(connection: Connection, *, is_sandbox: bool) -> Iterator[Finding]:
-    name, api, uri = connection.name, connection.api, connection.redirect_uri
-    if is_sandbox and api == "marketing" and not connection.advertiser_ids:
+    name, api, uri = connection.name, APIS[connection.api], connection.redirect_uri
+    if is_sandbox and api.has_advertisers and not connection.advertiser_ids:
         message = "TikTok's sandbox does not tell the ad accounts"
         yield _warning(message, "Set advertiser_ids.", name)
-    if uri is not None and api in {"accounts", "creator"}:
+    if uri is not None and api.loopback_host is None:
         try:
             advice = check_account_holder_uri(uri)
         except ConfigurationError as error:
@@ -137,13 +134,13 @@ def _check_connection(connection: Connection, *, is_sandbox: bool) -> Iterator[F
                 step = "Register it with a slash too, or leave it if the login works."
                 yield _warning(f"connection {name}: {advice}", step)
     seed = connection.seed.kind if connection.seed is not None else None
-    if seed == "auth_code" and is_account_holder(api) and uri is None:
+    if seed == "auth_code" and api.account_holder and uri is None:
         yield _warning(
             "TikTok wants the redirect_uri with the auth_code",
             "Set redirect_uri to the address that is registered for the app.",
             name,
         )
-    if seed == "access_token" and is_account_holder(api):
+    if seed == "access_token" and api.account_holder:
         yield _warning(
             "its access_token ends within a day and cannot be refreshed",
             f"Set refresh_token too, or run: tiktok-auth login {name}",

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from tap_tiktok_auth.config.models import App, Connection, Seed
-from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.credentials.models import PendingLogin
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
@@ -23,7 +22,7 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
     TryAgainLater,
 )
-from tap_tiktok_auth.network import origin_of
+from tap_tiktok_auth.network import is_loopback, origin_of
 from tap_tiktok_auth.redaction import clean_id, clean_message
 
 if TYPE_CHECKING:

@@ -6,22 +6,24 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import Advertiser, Identity
 from tap_tiktok_auth.apis.marketing import SCOPE_NAMES
 from tap_tiktok_auth.config import settings, values
 from tap_tiktok_auth.config.models import Seed
 from tap_tiktok_auth.credentials import checks
-from tap_tiktok_auth.credentials.lifecycle import as_date, as_time
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
+from tap_tiktok_auth.times import as_date, as_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from tap_tiktok_auth.apis.base import TokenResponse
     from tap_tiktok_auth.config.models import Connection, SeedKind
     from tap_tiktok_auth.credentials.checks import CheckResult
     from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection
-    from tap_tiktok_auth.credentials.tokens import Token, TokenResponse
+    from tap_tiktok_auth.credentials.tokens import Token
 
 #: The largest text that tokens are read from, in characters.
 TOKENS_LIMIT = 65_536
@@ -66,7 +68,7 @@ class FinishedLogin:
             lines.append(("Account id", stored.subject_id))
         if stored is None:
             return lines
-        if stored.api == "marketing":
+        if APIS[stored.api].has_advertisers:
             lines.append(("Ad accounts", _advertiser_lines(self.advertisers)))
         if stored.scopes:
             lines.append(("Scopes", _scope_list(stored.scopes)))
@@ -215,7 +217,7 @@ def _who(
     except TikTokAuthError as error:
         return known, error
     identity = told[token]
-    return replace(identity, advertisers=(*listed, *(identity.advertisers or ()))), None
+    return identity._replace(advertisers=(*listed, *(identity.advertisers or ()))), None
 
 
 def _subjects(identity: Identity) -> set[str]:
@@ -343,7 +345,7 @@ def seed_of(api: str, tokens: dict[str, str]) -> Seed:
     kind: SeedKind = "access_token"
     if refresh is not None:
         kind = "access_and_refresh_token" if access else "refresh_token"
-        if api == "creator_marketplace":
+        if not APIS[api].refresh_tokens:
             raise ConfigurationError(
                 f"tokens of api {api} are not refreshed", next_step="Leave the refresh token out."
             )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import App, Connection
 from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.errors import ConfigurationError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tap_tiktok_auth.apis.base import TokenApi
-    from tap_tiktok_auth.config.models import Defaults
     from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.credentials.models import StoredConnection
 
@@ -28,19 +28,9 @@ _SCOPE_ID = re.compile(r"\d{1,20}")
 _SCOPE_NAME = re.compile(r"[a-z][A-Za-z0-9._]{0,99}")
 
 
-def is_login_kit(api: str) -> bool:
-    """Whether apps of this token system are registered with TikTok for Developers."""
-    return api == "login_kit"
-
-
-def is_account_holder(api: str) -> bool:
-    """Whether scopes are names, asked for on TikTok's page for account holders."""
-    return api in {"accounts", "creator", "login_kit"}
-
-
-def lends_app(defaults: Defaults, api: str) -> bool:
-    """Whether an app of the top level may serve this token system."""
-    return is_login_kit(defaults.api) == is_login_kit(api)
+def lends_app(lender: str, api: str) -> bool:
+    """Whether an app of one token system may serve the other: it is registered at one place."""
+    return APIS.platform(lender) is APIS.platform(api)
 
 
 def plan_login(
@@ -75,7 +65,7 @@ def plan_login(
     connection = configured or Connection(name, api or (stored.api if stored else defaults.api))
     if stored is not None and stored.api != connection.api:
         stored = None
-    lent = defaults if lends_app(defaults, connection.api) else None
+    lent = defaults if lends_app(defaults.api, connection.api) else None
     app = connection.app or (lent.app() if lent else None)
     if app is None and stored is not None and stored.app_secret is not None:
         # One that is for another host is not sent to this one: the person gives it again.
@@ -91,7 +81,7 @@ def plan_login(
         or (stored.redirect_uri if stored else None)
         or link.get("redirect_uri")
     )
-    if not (scopes or link) and stored is not None and is_account_holder(connection.api):
+    if not (scopes or link) and stored is not None and APIS[connection.api].account_holder:
         scopes = stored.scopes or ()
     _check_scopes(connection.api, scopes)
     return replace(connection, app=app, seed=None, redirect_uri=redirect_uri), scopes
@@ -139,7 +129,7 @@ def _read_scopes(options: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str
 
 
 def _check_scopes(api: str, scopes: tuple[str, ...]) -> None:
-    by_name = is_account_holder(api)
+    by_name = APIS[api].account_holder
     pattern = _SCOPE_NAME if by_name else _SCOPE_ID
     if not all(pattern.fullmatch(scope) for scope in scopes):
         example = "user.info.basic" if by_name else "4"
@@ -160,7 +150,7 @@ def choose_redirect_uri(api: type[TokenApi], registered: str | None, port: int |
     Raises:
         ConfigurationError: TikTok would refuse the redirect URI, or there is none.
     """
-    if not api.loopback_redirect:
+    if api.loopback_host is None:
         if port is not None:
             raise ConfigurationError(
                 f"TikTok allows api {api.name} no callback to this machine, so no port either",
@@ -179,10 +169,8 @@ def choose_redirect_uri(api: type[TokenApi], registered: str | None, port: int |
             return _with_port(registered, parts, port)
         if port is None:
             return registered
-    # TikTok documents `localhost` for advertisers' apps, and both names for Login Kit, where the
-    # number leaves no doubt about the machine. (TikTok docs: authorization; Login Kit for Desktop.)
-    host = "127.0.0.1" if api.pkce else "localhost"
-    return f"http://{host}:{port or DEFAULT_PORT}/callback/"
+    # TikTok documents which name it may have. (TikTok docs: authorization; Login Kit for Desktop.)
+    return f"http://{api.loopback_host}:{port or DEFAULT_PORT}/callback/"
 
 
 def listening_port(redirect_uri: str) -> int | None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_tiktok_auth.cli.times import Start, duration, span_text, start
+from tap_tiktok_auth.cli.times import Start, duration, start
+from tap_tiktok_auth.times import span_text
 
 
 @pytest.mark.parametrize(
