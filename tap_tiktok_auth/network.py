@@ -97,11 +97,6 @@ def stays_home(location: str, data_host: str) -> bool:
 def check(url: str | None, data_host: str, connection: str) -> None:
     """Refuse a request that a connection's token must not go to.
 
-    Args:
-        url: The request's address.
-        data_host: The base address that the token belongs to.
-        connection: The connection's name.
-
     Raises:
         ConfigurationError: It goes to another host, scheme or port.
     """

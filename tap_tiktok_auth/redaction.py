@@ -129,22 +129,15 @@ class Redactor:
         """
         for value in values:
             if value and value not in self._learned and len(value) <= _MAX_LENGTH:
-                self._learn_forms(value)
+                for form in _forms(value):
+                    self._values.add(form)
+                    self._lengths.setdefault(form[:MIN_LENGTH], set()).add(len(form))
                 self._learned[value] = None  # from here on another thread may rely on it
         if len(self._learned) > _MOST_VALUES:
-            self._forget_the_oldest()
-
-    def _learn_forms(self, value: str) -> None:
-        for form in _forms(value):
-            self._values.add(form)
-            self._lengths.setdefault(form[:MIN_LENGTH], set()).add(len(form))
-
-    def _forget_the_oldest(self) -> None:
-        """Keep a program that refreshes for years from growing."""
-        learned = list(self._learned)[_MOST_VALUES // 2 :]
-        fresh = Redactor()
-        fresh.learn(*learned)
-        self._learned, self._values, self._lengths = fresh._learned, fresh._values, fresh._lengths
+            # A program that refreshes for years shall not grow.
+            fresh = Redactor()
+            fresh.learn(*list(self._learned)[_MOST_VALUES // 2 :])
+            self.__dict__.update(vars(fresh))
 
     def redact(self, text: str) -> str:
         """Return *text* with every secret replaced by `***`."""
@@ -200,13 +193,16 @@ def _forms(value: str) -> set[str]:
     return {form for form in forms if len(form) >= MIN_LENGTH}
 
 
+#: All secrets that this process has come upon.
+SECRETS = Redactor()
+
+
 class RedactingFormatter(logging.Formatter):
     """Formats as another formatter does, and masks secrets in the outcome, tracebacks included."""
 
-    def __init__(self, inner: logging.Formatter, redactor: Redactor) -> None:
+    def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
         self.inner = inner
-        self.redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's text without secrets. Never fails."""
@@ -217,59 +213,26 @@ class RedactingFormatter(logging.Formatter):
             text = self.inner.format(own)
         except Exception:  # noqa: BLE001  (logging would print the raw arguments to stderr)
             text = f"{record.levelname} {record.name}: a log line that cannot be formatted"
-        return self.redactor.redact(text)
+        return SECRETS.redact(text)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's name)
         """Return the record's message alone without secrets; some handlers ask for it."""
-        return self.redactor.redact(self.inner.formatMessage(record))
+        return SECRETS.redact(self.inner.formatMessage(record))
 
 
-#: All secrets that this process has come upon.
-SECRETS = Redactor()
-
-
-class RedactingFilter(logging.Filter):
-    """Masks secrets in the records of a logger before any handler, of whoever, gets them."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Mask what is secret in message, traceback and text attributes; let the record pass."""
-        try:
-            message = record.getMessage()
-        except Exception:  # noqa: BLE001  (handlers tell of a record that cannot be formatted)
-            return True
-        redacted = SECRETS.redact(message)
-        if redacted != message:
-            record.msg, record.args = redacted, ()
-            for name, value in vars(record).items():
-                if isinstance(value, str):  # a record factory may have rendered the message
-                    setattr(record, name, SECRETS.redact(value))
-        if record.exc_info and record.exc_info[0] is not None:
-            told = logging.Formatter().formatException(record.exc_info)
-            record.exc_text = SECRETS.redact(told)
-            if record.exc_text != told:
-                record.exc_info = None
-        return True
-
-
-_FILTER = RedactingFilter()
-
-
-def install(redactor: Redactor = SECRETS, logger: logging.Logger | None = None) -> None:
+def install(logger: logging.Logger | None = None) -> None:
     """Mask secrets in all that a logger's handlers write. Doing it twice does no harm.
 
     Args:
-        redactor: What is secret.
         logger: Whose handlers; default the root logger, and the handler that Python falls back on
             when there is none.
     """
-    root = logging.getLogger()
-    handlers = list((logger or root).handlers)
-    if logger in {None, root} and logging.lastResort:
+    handlers = list((logger or logging.getLogger()).handlers)
+    if logger is None and logging.lastResort:
         handlers.append(logging.lastResort)
     for handler in handlers:
-        inner = handler.formatter or logging.Formatter()
-        if not (isinstance(inner, RedactingFormatter) and inner.redactor is redactor):
-            handler.setFormatter(RedactingFormatter(inner, redactor))
+        if not isinstance(handler.formatter, RedactingFormatter):
+            handler.setFormatter(RedactingFormatter(handler.formatter or logging.Formatter()))
 
 
 def teach(*values: str | None) -> None:
@@ -281,7 +244,27 @@ def teach(*values: str | None) -> None:
     """
     SECRETS.learn(*values)
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)
+        logging.getLogger(name).addFilter(_mask_record)
+
+
+def _mask_record(record: logging.LogRecord) -> bool:
+    """Mask secrets in message, traceback and text attributes, before any handler gets them."""
+    try:
+        message = record.getMessage()
+    except Exception:  # noqa: BLE001  (handlers tell of a record that cannot be formatted)
+        return True
+    redacted = SECRETS.redact(message)
+    if redacted != message:
+        record.msg, record.args = redacted, ()
+        for name, value in vars(record).items():
+            if isinstance(value, str):  # a record factory may have rendered the message
+                setattr(record, name, SECRETS.redact(value))
+    if record.exc_info and record.exc_info[0] is not None:
+        told = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = SECRETS.redact(told)
+        if record.exc_text != told:
+            record.exc_info = None
+    return True
 
 
 def clean(text: object, secrets: Iterable[str] = (), limit: int = 200) -> str:
@@ -311,11 +294,6 @@ def clean_message(text: object, secrets: Iterable[str] = (), limit: int = 200) -
     A message may echo what was sent, in any form and of any length. So whatever shares six letters
     or digits with a secret is masked, as it is, backwards or encoded, and so is all that is neither
     a word nor a number: nobody needs it, because each return code has a cause of our own.
-
-    Args:
-        text: The message; None becomes an empty text.
-        secrets: What the request carried.
-        limit: The most characters to return; a longer text ends with `…`.
     """
     if text is None:
         return ""

@@ -20,7 +20,7 @@ from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_tiktok_auth import next_steps, streams
+from tap_tiktok_auth import errors, streams
 from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.config import parsing, settings, values
 from tap_tiktok_auth.credentials.checks import check_all
@@ -299,9 +299,9 @@ class TapTikTokAuth(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
         """Return where the settings come from."""
         del param
-        if next_steps.by_meltano() is None:  # whose config file ends with the run
-            next_steps.came_with(value)
-            ctx.call_on_close(lambda: next_steps.came_with(()))
+        if errors.by_meltano() is None:  # whose config file ends with the run
+            errors.came_with(value)
+            ctx.call_on_close(lambda: errors.came_with(()))
         return Given(value)
 
     @classmethod

@@ -125,8 +125,6 @@ class Identity(NamedTuple):
 
     Attributes:
         subject_id: Whom the token speaks for.
-        scopes: Sorted.
-        advertisers: The ad accounts it may use.
         account_ids: The Creator Marketplace accounts it may use.
         account: The TikTok account it speaks for, where the same call tells it.
     """
@@ -191,13 +189,6 @@ class TokenApi(ABC):
 
         `disable_auto_auth=1` shows the page even to someone who consented before, so that a person
         sees which account they connect. (TikTok for Developers docs, Login Kit for Web.)
-
-        Args:
-            app_id: The app id or client key.
-            redirect_uri: The callback address as registered.
-            state: The unguessable text that comes back with the code.
-            scopes: What to ask for.
-            challenge: The PKCE challenge, where the system has one.
         """
         params = {
             "client_key": app_id,
@@ -244,10 +235,7 @@ class TokenApi(ABC):
     ) -> Request:
         """Return the request by which TikTok itself says whether the token works.
 
-        Args:
-            connection: The connection, with its app.
-            access_token: The token.
-            scopes: The token's scopes, as far as known: they allow to ask for more.
+        The token's *scopes*, as far as known, allow to ask for more.
         """
 
     @abstractmethod
@@ -295,11 +283,7 @@ def json_list(items: tuple[str, ...]) -> str:
 
 
 def need_redirect_uri(redirect_uri: str | None) -> str:
-    """Return the callback address, which TikTok compares with that of the consent.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
+    """Return the callback address, which TikTok compares with that of the consent, or refuse."""
     if not redirect_uri:
         raise ConfigurationError(
             "setting redirect_uri is missing: TikTok requires it with an auth_code, so nothing "
@@ -310,11 +294,7 @@ def need_redirect_uri(redirect_uri: str | None) -> str:
 
 
 def need_app(connection: Consent) -> App:
-    """Return the connection's app.
-
-    Raises:
-        ConfigurationError: It has none.
-    """
+    """Return the connection's app, or refuse to go on without one."""
     if connection.app is None:
         raise ConfigurationError(
             "the app's credentials are missing",

@@ -68,15 +68,7 @@ class BusinessApi(TokenApi):
         app: App | None = None,
         purpose: Purpose = "read",
     ) -> Request:
-        """Return a data call; one with an `app_id` carries the secret in the query, as documented.
-
-        Args:
-            path: The endpoint.
-            access_token: The token.
-            params: The query.
-            app: The app, as far as known.
-            purpose: What the call is for.
-        """
+        """Return a data call; one with an `app_id` has the secret in the query, as documented."""
         query, secrets = dict(params or {}), [access_token]
         if app is not None and "app_id" in query:
             query["secret"] = app.secret

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tap_tiktok_auth.apis.base import TokenResponse
-from tap_tiktok_auth.apis.return_codes import business_error, login_kit_error
+from tap_tiktok_auth.apis.return_codes import SUCCESS_CODES, business_error, login_kit_error
 from tap_tiktok_auth.errors import NoAnswer, RateLimited, RequestRefused, TryAgainLater
 from tap_tiktok_auth.redaction import clean, clean_id, clean_message, echoes
 
@@ -28,7 +28,6 @@ T = TypeVar("T")
 LONGEST_LIFETIME = 2 * 365 * 86_400
 _YEAR_2100 = 4_102_444_800
 
-_PARTIALLY_SUCCESSFUL = 20001
 _LARGEST_CODE = 99_999_999
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
@@ -41,10 +40,6 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
     (TikTok docs, return codes: HTTP 200 comes with nearly all errors.) A token answer may also be
     flat, with the token beside `code` or without any `code`.
 
-    Args:
-        response: The answer.
-        long_term: Whether the token in question has no timer; words the error.
-
     Raises:
         TikTokAuthError: TikTok refuses, or the answer cannot be understood.
     """
@@ -53,7 +48,7 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
     request_id = _request_id(response, envelope.get("request_id"))
     is_number = isinstance(code, int) and not isinstance(code, bool)
     is_code = is_number and abs(code) <= _LARGEST_CODE
-    if is_code and code not in {0, _PARTIALLY_SUCCESSFUL}:
+    if is_code and code not in SUCCESS_CODES:
         message = clean_message(envelope.get("message"), response.request.secrets)
         raise business_error(
             code,
@@ -64,12 +59,9 @@ def business_data(response: Response, *, long_term: bool = False) -> dict[str, A
         )
     data = _with_token(envelope)
     if data is None:
-        if code is None:
-            _not_understood(response, "has no return code")
-        if not is_number:
-            _not_understood(response, "has a return code that is no number")
         if not is_code:
-            _not_understood(response, "has an impossible return code")
+            kind = "an impossible return code" if is_number else "a return code that is no number"
+            _not_understood(response, f"has {'no return code' if code is None else kind}")
         data = _content(response, envelope.get("data"))
     return {**data, "request_id": request_id}
 
@@ -86,12 +78,11 @@ def login_kit_data(response: Response) -> dict[str, Any]:
     """
     answer = _json_object(response)
     error = answer.get("error")
-    if isinstance(error, dict):
-        code, message, log_id = (error.get(key) for key in ("code", "message", "log_id"))
-    elif error is not None:
-        code, message, log_id = error, answer.get("error_description"), answer.get("log_id")
+    if error is None or isinstance(error, dict):
+        part: dict[str, Any] = answer if error is None else error
+        code, message, log_id = (part.get(key) for key in ("code", "message", "log_id"))
     else:
-        code, message, log_id = (answer.get(key) for key in ("code", "message", "log_id"))
+        code, message, log_id = error, answer.get("error_description"), answer.get("log_id")
     log_id = _request_id(response, log_id)
     if isinstance(code, str) and code not in {"", "0", "ok"}:
         raise login_kit_error(
@@ -122,14 +113,8 @@ def login_kit_done(response: Response) -> None:
 def grant(response: Response, data: Mapping[str, Any]) -> TokenResponse:
     """Read a token answer.
 
-    Accepts the spellings of all token systems: `open_id` or `creator_id`; `expires_in` or
-    `expires`; `refresh_token_expires_in`, `refresh_expires_in` or `refresh_expires`; scopes as a
-    list of numbers or as a comma separated text. A field beside the access token that is of
-    another kind counts as not told, and is named in the grant.
-
-    Args:
-        response: The answer, for its request.
-        data: Its content.
+    Accepts the spellings of all token systems. A field beside the access token that is of another
+    kind counts as not told, and is named in `unread`.
 
     Raises:
         NoAnswer: There is no usable access token in it.
@@ -183,7 +168,7 @@ def scopes(response: Response, value: object) -> tuple[str, ...] | None:
 def identifiers(response: Response, value: object) -> tuple[str, ...]:
     """Return a list of ids as texts, each once, in TikTok's order.
 
-    Ids came as numbers before v1.3 and exceed 2**53, so they are texts here.
+    Ids may be numbers that exceed 2**53, so they are texts here.
 
     Raises:
         NoAnswer: They are of a wrong kind.

@@ -16,21 +16,13 @@ another app would help there becomes `GrantRejected`, also if the number is unkn
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tap_tiktok_auth.apis.return_code_table import (
-    LOGIN,
-    LOGIN_KIT_ERRORS,
-    REPORT,
-    RETURN_CODES,
-    SERVICE_FAILED,
-    SUCCESS_CODES,
-    WAIT,
-    Meaning,
-    ReturnCode,
-)
+from tap_tiktok_auth import errors
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,
@@ -38,21 +30,55 @@ from tap_tiktok_auth.errors import (
     GrantRejected,
     PermissionMissing,
     RequestRefused,
-    TikTokAuthError,
     TryAgainLater,
 )
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.base import Purpose
+    from collections.abc import Iterator, Mapping
 
-__all__ = [
-    "LOGIN_KIT_ERRORS",
-    "RETURN_CODES",
-    "SUCCESS_CODES",
-    "ReturnCode",
-    "business_error",
-    "login_kit_error",
-]
+    from tap_tiktok_auth.apis.base import Purpose
+    from tap_tiktok_auth.errors import TikTokAuthError
+
+#: OK, and "partially successful".
+SUCCESS_CODES = frozenset({0, 20001})
+
+
+class Meaning(NamedTuple):
+    """What a code means.
+
+    Attributes:
+        kind: The error to raise.
+        cause: What happened, in plain words.
+        next_step: What the operator does next; `{connection}` stands for the connection's name.
+        name: TikTok's name for the code; empty where TikTok's documentation gives none.
+    """
+
+    kind: type[TikTokAuthError]
+    cause: str
+    next_step: str
+    name: str = ""
+
+
+# Read before anything is sent: a package that is replaced under a process that runs must not
+# surprise it amidst a refusal.
+_DATA = json.loads(Path(__file__).with_name("return_codes.json").read_text(encoding="utf-8"))
+_STEPS: dict[str, str] = _DATA["next_steps"]
+_LOGIN, _REPORT = _STEPS["login"], _STEPS["report"]
+
+
+def _meanings(sections: list[dict[str, Any]]) -> Iterator[tuple[str, Meaning]]:
+    for section in sections:
+        kind, step = getattr(errors, section["error"]), _STEPS[section["next_step"]]
+        for code, (name, *cause) in section["codes"].items():
+            yield code, Meaning(kind, cause[0] if cause else section["cause"], step, name)
+
+
+#: The errors among the Business API's return codes, by number.
+RETURN_CODES: Mapping[int, Meaning] = MappingProxyType(
+    {int(code): meaning for code, meaning in _meanings(_DATA["business"])}
+)
+#: Login Kit's error names: `error` of its OAuth endpoints, `code` of its API.
+LOGIN_KIT_ERRORS: Mapping[str, Meaning] = MappingProxyType(dict(_meanings(_DATA["login_kit"])))
 
 _CODE_REFUSED = (
     "TikTok refuses the authorization code: it was used before, has expired, was URL-decoded twice "
@@ -63,13 +89,16 @@ _LONG_TERM_REFUSED = "TikTok refuses the long-term token: revoked or access with
 _NO_REFRESH = Meaning(
     GrantRejected,
     "this token has no refresh: it is a long-term token, which works until it is revoked",
-    f"Set access_token instead of refresh_token, or authorise again. {LOGIN}",
+    f"Set access_token instead of refresh_token, or authorise again. {_LOGIN}",
 )
 #: What TikTok's own text says more about than the code does.
 _TOLD = frozenset({RequestRefused, PermissionMissing})
 _UNKNOWN = Meaning(
-    RequestRefused, "TikTok refuses the request with a code that this version does not know", REPORT
+    RequestRefused,
+    "TikTok refuses the request with a code that this version does not know",
+    _REPORT,
 )
+_FAILED = Meaning(TryAgainLater, "a service inside TikTok failed", _STEPS["wait"])
 # An unknown name is shown only if no credential can look like it.
 _SHOWABLE_NAME = re.compile(r"[a-z_]{1,40}|[0-9]{1,8}")
 
@@ -85,17 +114,27 @@ def business_error(
     """Return the error that a return code of the Business API means.
 
     Args:
-        code: The `code` of the answer, not a success.
+        code: The `code` of the response, not a success.
         purpose: What the call was for.
         message: TikTok's text, already cleaned; shown where the code alone says too little.
         request_id: TikTok's id of the call, already cleaned.
-        long_term: Whether the token in question has no timer.
+        long_term: Whether the token in question does not expire.
     """
     known = RETURN_CODES.get(code)
-    meaning = known or _by_range(code)
-    tells = known is None or meaning.kind in _TOLD
-    meaning = _for_purpose(code, meaning, purpose, long_term=long_term)
-    return _error(meaning, str(code), message, request_id, tells=tells)
+    meaning = known or (_FAILED if 50000 <= code < 70000 else _UNKNOWN)
+    shown = message if known is None or meaning.kind in _TOLD else None
+    if purpose == "exchange" and code == 40101:
+        # TikTok docs: "Secret and app ID do not match. The authorization code is invalid."
+        cause = f"{meaning.cause}, or the authorization code is invalid"
+        meaning = Meaning(ConfigurationError, cause, _or_login(meaning.next_step))
+    elif code == 40107 and long_term and purpose != "exchange":
+        meaning = _NO_REFRESH
+    elif code == 40002 and purpose == "refresh":
+        # TikTok answers 40002 "Invalid refresh_token" where one would expect 40107.
+        meaning = Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, _LOGIN)
+    elif meaning.kind is AccessTokenRejected or purpose == "exchange":
+        meaning = _for_purpose(meaning, purpose, long_term=long_term)
+    return _error(meaning, str(code), shown, request_id)
 
 
 def login_kit_error(
@@ -103,72 +142,38 @@ def login_kit_error(
 ) -> TikTokAuthError:
     """Return the error that an error name of Login Kit means.
 
-    Args:
-        name: `error` of an OAuth answer, or `code` of an API answer; any text.
-        purpose: What the call was for.
-        message: TikTok's text, already cleaned; shown where the name alone says too little.
-        log_id: TikTok's id of the call, already cleaned.
+    The name is `error` of an OAuth response, or `code` of an API response: any text.
     """
     known = LOGIN_KIT_ERRORS.get(name)
     meaning = known or _UNKNOWN
-    tells = meaning.kind in _TOLD
-    if purpose == "exchange":
-        meaning = _exchange_refused(meaning)
-    elif meaning.kind in {GrantRejected, AccessTokenRejected}:
-        meaning = _token_refused(meaning, purpose)
-    shown = name if known or _SHOWABLE_NAME.fullmatch(name) else None
-    return _error(meaning, shown, message, log_id, tells=tells)
+    code = name if known or _SHOWABLE_NAME.fullmatch(name) else None
+    shown = message if meaning.kind in _TOLD else None
+    return _error(_for_purpose(meaning, purpose), code, shown, log_id)
+
+
+def _for_purpose(meaning: Meaning, purpose: Purpose, *, long_term: bool = False) -> Meaning:
+    """Return what a refusal means for the credential that was sent."""
+    refused = meaning.kind in {GrantRejected, AccessTokenRejected}
+    if purpose == "exchange":  # an authorization code, which is not sent again then
+        if refused:
+            return Meaning(GrantRejected, _CODE_REFUSED, _LOGIN)
+        if meaning.kind in {RequestRefused, AuthorizationRequired}:
+            own = meaning.next_step not in {_LOGIN, _REPORT}
+            step = _or_login(meaning.next_step) if own else _LOGIN
+            return Meaning(GrantRejected, meaning.cause, step)
+    elif refused and purpose == "refresh":
+        return Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, _LOGIN)
+    elif refused and long_term:
+        return meaning._replace(cause=_LONG_TERM_REFUSED)
+    return meaning
+
+
+def _or_login(next_step: str) -> str:
+    return f"{next_step} If nothing is wrong there, authorise again. {_LOGIN}"
 
 
 def _error(
-    meaning: Meaning, code: str | None, message: str | None, request_id: str | None, *, tells: bool
+    meaning: Meaning, code: str | None, message: str | None, request_id: str | None
 ) -> TikTokAuthError:
-    cause = meaning.cause
-    if message and tells:
-        cause += f': "{message}"'
+    cause = f'{meaning.cause}: "{message}"' if message else meaning.cause
     return meaning.kind(cause, next_step=meaning.next_step, code=code, request_id=request_id)
-
-
-def _by_range(code: int) -> Meaning:
-    if 50000 <= code < 70000:
-        return Meaning(TryAgainLater, SERVICE_FAILED, WAIT)
-    return _UNKNOWN
-
-
-def _for_purpose(code: int, meaning: Meaning, purpose: Purpose, *, long_term: bool) -> Meaning:
-    if purpose == "exchange":
-        if code == 40101:
-            # TikTok docs: "Secret and app ID do not match. The authorization code is invalid."
-            cause = f"{meaning.cause}, or the authorization code is invalid"
-            next_step = f"{meaning.next_step} If nothing is wrong there, authorise again. {LOGIN}"
-            return Meaning(ConfigurationError, cause, next_step)
-        return _exchange_refused(meaning)
-    if code == 40107 and long_term:
-        return _NO_REFRESH
-    if code == 40002 and purpose == "refresh":
-        # TikTok answers 40002 "Invalid refresh_token" where one would expect 40107.
-        return Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, LOGIN)
-    if meaning.kind is AccessTokenRejected:
-        if long_term:
-            meaning = replace(meaning, cause=_LONG_TERM_REFUSED)
-        return _token_refused(meaning, purpose)
-    return meaning
-
-
-def _exchange_refused(meaning: Meaning) -> Meaning:
-    """What a refusal means where an authorization code was sent, which is not sent again then."""
-    if meaning.kind in {GrantRejected, AccessTokenRejected}:
-        return Meaning(GrantRejected, _CODE_REFUSED, LOGIN)
-    if meaning.kind not in {RequestRefused, AuthorizationRequired}:
-        return meaning
-    next_step = LOGIN
-    if meaning.next_step not in {LOGIN, REPORT}:
-        next_step = f"{meaning.next_step} If nothing is wrong there, authorise again. {LOGIN}"
-    return Meaning(GrantRejected, meaning.cause, next_step)
-
-
-def _token_refused(meaning: Meaning, purpose: Purpose) -> Meaning:
-    """What the refusal of a credential means where a refresh token was sent."""
-    if purpose == "refresh":
-        return Meaning(GrantRejected, _REFRESH_TOKEN_REFUSED, LOGIN)
-    return meaning

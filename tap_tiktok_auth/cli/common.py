@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from tap_tiktok_auth import next_steps
+from tap_tiktok_auth import errors
 from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.config import values as setting_values
 from tap_tiktok_auth.config.models import DEFAULT_NAME
@@ -113,10 +113,10 @@ def load(config_paths: tuple[str, ...]) -> Config:
     Raises:
         ConfigurationError: A setting is wrong.
     """
-    next_steps.came_with(config_paths)
+    errors.came_with(config_paths)
     context = click.get_current_context(silent=True)
     if context is not None:
-        context.call_on_close(lambda: next_steps.came_with(()))
+        context.call_on_close(lambda: errors.came_with(()))
     values = setting_values.merged(config_paths, os.environ)
     _set_up_logging(values)
     return parsing.parse(values)
@@ -231,7 +231,7 @@ def exit_code(error: TikTokAuthError) -> int:
 
 def tell(line: str) -> None:
     """Print a line for a person, on stderr: stdout is for results."""
-    click.echo(f"tiktok-auth: {next_steps.completed(line)}", err=True)
+    click.echo(f"tiktok-auth: {errors.completed(line)}", err=True)
 
 
 def command_environment(environ: Mapping[str, str], keep: Collection[str] = ()) -> dict[str, str]:

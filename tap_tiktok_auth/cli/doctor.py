@@ -10,7 +10,7 @@ import click
 
 from tap_tiktok_auth.cli import tables
 from tap_tiktok_auth.cli.common import config_option, json_option, load, print_json
-from tap_tiktok_auth.next_steps import completed
+from tap_tiktok_auth.errors import completed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -30,22 +31,24 @@ _MORE_THAN_A_CODE = re.compile(r"://|(?:^|[?&])(?:auth_code|code|state|scopes)="
 #: TikTok's codes have stars and exclamation marks. One that has any of them bare was decoded.
 _ENCODED = re.compile(r"(?:[\w.~-]|%[0-9a-f]{2})+", re.IGNORECASE | re.ASCII)
 
-_EXPECTED: dict[Kind, str] = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "strings": "a list of texts",
-    "objects": "a list of objects, each with a name",
-    "object": "an object",
+#: For each kind its type or types, and what it is called.
+_KINDS: dict[Kind, tuple[Any, str]] = {
+    "string": (str, "a text"),
+    "integer": (int, "a whole number"),
+    "number": ((int, float), "a number"),
+    "boolean": (bool, "true or false"),
+    "strings": ((list, tuple), "a list of texts"),
+    "objects": ((list, tuple), "a list of objects, each with a name"),
+    "object": (dict, "an object"),
+}
+_WORDS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
 }
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that environment variables carry.
-
-    Args:
-        environ: The environment, such as `os.environ`.
 
     Raises:
         ConfigurationError: A variable's text is not of the setting's kind.
@@ -60,25 +63,18 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def _from_text(setting: Setting, text: str, name: str) -> Any:  # noqa: ANN401  (kinds differ)
     if setting.kind == "string":
         return text
+    value: Any = None
     if setting.kind == "boolean":
-        words = {"true": True, "1": True, "yes": True, "on": True}
-        words |= {"false": False, "0": False, "no": False, "off": False}
-        value: Any = words.get(text.strip().lower())
+        value = _WORDS.get(text.strip().lower())
     elif setting.kind == "strings" and not text.lstrip().startswith(("[", '"')):
         value = [item.strip() for item in text.split(",")]
     else:
-        try:
+        with suppress(ValueError, RecursionError):
             value = json.loads(text)
-        except (ValueError, RecursionError):
-            value = None
     if value is None:
-        what = f"{_EXPECTED[setting.kind]}{_as_json(setting)}"
-        raise _wrong(name, f"must be {what}")
+        form = ", written as JSON" if setting.kind in {"strings", "objects", "object"} else ""
+        raise _wrong(name, f"must be {_KINDS[setting.kind][1]}{form}")
     return value
-
-
-def _as_json(setting: Setting) -> str:
-    return ", written as JSON" if setting.kind in {"strings", "objects", "object"} else ""
 
 
 def read(path: str) -> dict[str, Any]:
@@ -156,8 +152,9 @@ def validate(config: Mapping[str, Any], known: Mapping[str, Setting], where: str
 
 def _validate_value(setting: Setting, value: object, name: str) -> None:
     if not _is_of_kind(setting.kind, value):
-        raise _wrong(name, f"must be {_EXPECTED[setting.kind]}")
-    texts = [text for text in (value, *_items(value)) if isinstance(text, str)]
+        raise _wrong(name, f"must be {_KINDS[setting.kind][1]}")
+    items = value if isinstance(value, list | tuple) else (value,)
+    texts = [text for text in items if isinstance(text, str)]
     if any(len(text) > _LONGEST for text in texts):
         raise _wrong(name, f"is longer than {_LONGEST} characters")
     if "" in texts:
@@ -189,24 +186,14 @@ def _check_code(code: str, name: str) -> None:
         raise _wrong(name, "is URL-encoded still", "Decode it once: %2A is *, %21 is !")
 
 
-def _is_of_kind(kind: Kind, value: object) -> bool:
-    if kind == "string":
-        return isinstance(value, str)
-    if kind == "boolean":
-        return isinstance(value, bool)
+def _is_of_kind(kind: Kind, value: Any) -> bool:  # noqa: ANN401  (kinds differ)
+    if not isinstance(value, _KINDS[kind][0]) or (isinstance(value, bool) and kind != "boolean"):
+        return False
     if kind in {"integer", "number"}:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
         # Not NaN, not infinite, and small enough to be reckoned with as a float.
-        return -_HUGE < value < _HUGE and (kind == "number" or isinstance(value, int))
-    if kind == "object":
-        return isinstance(value, dict)
-    of = str if kind == "strings" else dict
-    return isinstance(value, list | tuple) and all(isinstance(item, of) for item in value)
-
-
-def _items(value: object) -> Iterable[object]:
-    return value if isinstance(value, list | tuple) else ()
+        return bool(-_HUGE < value < _HUGE)
+    item = {"strings": str, "objects": dict}.get(kind)
+    return item is None or all(isinstance(one, item) for one in value)
 
 
 def _wrong(name: str, problem: str, next_step: str | None = None) -> ConfigurationError:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tap_tiktok_auth.errors import AuthorizationRequired
-from tap_tiktok_auth.next_steps import completed
+from tap_tiktok_auth.errors import AuthorizationRequired, completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

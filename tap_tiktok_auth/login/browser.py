@@ -9,7 +9,7 @@ import webbrowser
 from html import escape
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.next_steps import completed
+from tap_tiktok_auth.errors import completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

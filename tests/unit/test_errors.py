@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tap_tiktok_auth import errors
-from tap_tiktok_auth.errors import GrantRejected, RequestRefused, StoreKeyError, TikTokAuthError
+from tap_tiktok_auth.errors import GrantRejected, RequestRefused, TikTokAuthError
 
 ALL = [getattr(errors, name) for name in errors.__all__]
 
@@ -50,29 +50,30 @@ def test_every_error_says_what_it_means(kind: type[TikTokAuthError]) -> None:
     assert kind is TikTokAuthError or kind.__doc__ != TikTokAuthError.__doc__
 
 
-def test_line_has_cause_code_request_id_and_next_step() -> None:
+FULL = {"next_step": "Run: login {connection}", "code": "40110", "request_id": "2026"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "connection", "line"),
+    [
+        (
+            FULL,
+            "acme",
+            "connection acme: no (TikTok code 40110, request id 2026). Run: login acme",
+        ),
+        ({"next_step": "Run: login {connection}"}, None, "no. Run: login NAME"),
+        ({}, None, "no."),
+        ({"request_id": "7"}, None, "no (request id 7)."),
+        ({"next_step": "Run: login {connection}"}, "a b", "connection a b: no. Run: login 'a b'"),
+    ],
+)
+def test_line(fields: dict[str, str], connection: str | None, line: str) -> None:
     """The line names connection, cause, TikTok's code, its request id and the next command."""
-    error = GrantRejected(
-        "it was refused", next_step="Run: login {connection}", code="40110", request_id="2026"
-    )
-    assert str(error.of("acme")) == (
-        "connection acme: it was refused (TikTok code 40110, request id 2026). Run: login acme"
-    )
-
-
-def test_line_without_a_connection_has_a_placeholder() -> None:
-    """An error that is about no connection writes NAME in the command."""
-    assert str(GrantRejected("no", next_step="Run: login {connection}")) == "no. Run: login NAME"
-
-
-def test_line_of_a_bare_error_is_its_cause() -> None:
-    """Without code, request id and next step the line is the cause alone."""
-    assert str(RequestRefused("no")) == "no."
-
-
-def test_request_id_stands_alone_where_there_is_no_code() -> None:
-    """A request id is shown although TikTok gave no code."""
-    assert str(RequestRefused("no", request_id="7")) == "no (request id 7)."
+    error = GrantRejected("no", **fields)
+    if connection is not None:
+        assert error.of(connection) is error
+        assert error.connection == connection
+    assert str(error) == line
 
 
 def test_braces_of_a_cause_are_left_alone() -> None:
@@ -90,10 +91,3 @@ def test_errors_survive_pickling(kind: type[TikTokAuthError]) -> None:
     assert type(copy) is kind
     assert vars(copy) == vars(error)
     assert str(copy) == str(error)
-
-
-def test_of_returns_the_error_itself() -> None:
-    """Naming the connection returns the same object, so that it can be raised in one line."""
-    error = StoreKeyError("no")
-    assert error.of("acme") is error
-    assert error.connection == "acme"

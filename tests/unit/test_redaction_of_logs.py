@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,9 @@ import pytest
 import requests
 from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
 
+from tap_tiktok_auth import redaction
 from tap_tiktok_auth.redaction import RedactingFormatter, Redactor, install, teach
+from tests.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +23,11 @@ CANARY = "canary/5e+c r3t\"q'b\\s"
 PLAIN = "canary5ec23t"
 
 
-def _redactor(*values: str) -> Redactor:
-    redactor = Redactor()
-    redactor.learn(*values)
-    return redactor
+@pytest.fixture(autouse=True)
+def _own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test begin with no secret but the first."""
+    monkeypatch.setattr(redaction, "SECRETS", Redactor())
+    teach(CANARY)
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_no_secret_in_any_log_format(
     """Message, arguments, extras and chained tracebacks are redacted, in plain and in JSON logs."""
     handler, stream = _handler(formatter)
     logger.addHandler(handler)
-    install(_redactor(CANARY), logger)
+    install(logger)
     _log_chained_failure(logger)
     written = stream.getvalue()
     assert "failed with ***" in written
@@ -91,7 +93,7 @@ def test_structured_log_line_stays_json(logger: logging.Logger) -> None:
     """The SDK's structured format remains one JSON object after redaction."""
     handler, stream = _handler(StructuredFormatter())
     logger.addHandler(handler)
-    install(_redactor(CANARY), logger)
+    install(logger)
     _log_chained_failure(logger)
     entry = json.loads(stream.getvalue())
     assert entry["message"] == "failed with ***"
@@ -111,7 +113,7 @@ def test_other_handlers_format_the_record_afresh(logger: logging.Logger) -> None
     """Redaction leaves no trace in the record: the next handler writes its own traceback."""
     redacting, first = _handler(logging.Formatter("%(message)s"))
     logger.addHandler(redacting)
-    install(_redactor(CANARY), logger)
+    install(logger)
     plain, second = _handler(_Brief("%(message)s"))
     logger.addHandler(plain)
     _log_chained_failure(logger)
@@ -123,7 +125,7 @@ def test_traceback_that_another_handler_cached_is_redacted(logger: logging.Logge
     """A record that already carries its traceback as text is redacted too."""
     plain, first = _handler(logging.Formatter("%(message)s"))
     redacting, second = _handler(logging.Formatter("%(message)s"))
-    redacting.setFormatter(RedactingFormatter(logging.Formatter(), _redactor(CANARY)))
+    redacting.setFormatter(RedactingFormatter(logging.Formatter()))
     logger.addHandler(plain)
     logger.addHandler(redacting)
     _log_chained_failure(logger)
@@ -137,7 +139,7 @@ def test_line_that_cannot_be_formatted_shows_no_arguments(
     """Python would print a bad call's arguments to stderr; a redacted handler does not."""
     handler, stream = _handler(logging.Formatter("%(message)s"))
     logger.addHandler(handler)
-    install(Redactor(), logger)
+    install(logger)
     logger.warning("%d tokens", PLAIN)
     assert stream.getvalue() == "WARNING test: a log line that cannot be formatted\n"
     assert capsys.readouterr().err == ""
@@ -147,39 +149,20 @@ def test_message_alone_is_redacted() -> None:
     """Handlers that ask a formatter for the message alone get it redacted."""
     record = logging.LogRecord("x", logging.INFO, "f", 1, "m", None, None)
     record.message = f"secret={PLAIN}"
-    formatter = RedactingFormatter(logging.Formatter("%(message)s"), Redactor())
+    formatter = RedactingFormatter(logging.Formatter("%(message)s"))
     assert formatter.formatMessage(record) == "secret=***"
 
 
-def test_installing_twice_wraps_once(logger: logging.Logger) -> None:
-    """A second installation of the same redactor finds its work done."""
-    handler, _ = _handler(None)
+def test_what_is_learned_later_is_masked_once(logger: logging.Logger) -> None:
+    """A token that arrives after the installation is masked; a second one finds its work done."""
+    handler, stream = _handler(None)
     logger.addHandler(handler)
-    redactor = Redactor()
-    install(redactor, logger)
+    install(logger)
     wrapped = handler.formatter
-    install(redactor, logger)
-    assert handler.formatter is wrapped
-
-
-def test_two_redactors_both_work(logger: logging.Logger) -> None:
-    """Installing another redactor keeps the first one's secrets masked."""
-    handler, stream = _handler(None)
-    logger.addHandler(handler)
-    install(_redactor("first-secret"), logger)
-    install(_redactor("second-secret"), logger)
-    logger.warning("first-secret second-secret")
-    assert stream.getvalue() == "*** ***\n"
-
-
-def test_secret_learned_later_is_masked(logger: logging.Logger) -> None:
-    """A token that arrives after the installation is masked as well."""
-    handler, stream = _handler(None)
-    logger.addHandler(handler)
-    redactor = Redactor()
-    install(redactor, logger)
-    redactor.learn("new-token-value")
+    install(logger)
+    teach("new-token-value")
     logger.warning("got new-token-value")
+    assert handler.formatter is wrapped
     assert stream.getvalue() == "got ***\n"
 
 
@@ -189,7 +172,8 @@ def test_root_and_last_resort_are_covered(monkeypatch: pytest.MonkeyPatch) -> No
     last_resort, last_stream = _handler(None)
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
     monkeypatch.setattr(logging, "lastResort", last_resort)
-    install(_redactor(PLAIN))
+    teach(PLAIN)
+    install()
     record = logging.LogRecord("x", logging.WARNING, "f", 1, f"<{PLAIN}>", None, None)
     handler.handle(record)
     last_resort.handle(record)
@@ -206,19 +190,8 @@ class _Answering(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def server() -> Iterator[str]:
-    """A loopback server that answers every GET."""
-    with HTTPServer(("127.0.0.1", 0), _Answering) as http_server:
-        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{http_server.server_port}"
-        http_server.shutdown()
-        thread.join()
-
-
 def test_debug_log_of_urllib3_shows_no_query_secret(
-    server: str, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The request line that urllib3 logs at DEBUG is redacted, the rest of it is kept."""
     handler, stream = _handler(logging.Formatter("%(name)s %(message)s"))
@@ -226,10 +199,10 @@ def test_debug_log_of_urllib3_shows_no_query_secret(
     monkeypatch.setattr(own, "handlers", [handler])
     monkeypatch.setattr(own, "propagate", False)
     monkeypatch.setattr(own, "level", logging.DEBUG)
-    install(Redactor(), own)
+    install(own)
     own.manager._clear_cache()  # type: ignore[attr-defined]
-    with requests.Session() as session:
-        session.get(f"{server}/get/", params={"app_id": "7", "secret": PLAIN}, timeout=5)
+    with Served(HTTPServer(("127.0.0.1", 0), _Answering)) as server, requests.Session() as session:
+        session.get(f"{server.url}/get/", params={"app_id": "7", "secret": PLAIN}, timeout=5)
     assert '"GET /get/?app_id=7&secret=*** HTTP/1.1" 200' in stream.getvalue()
     assert PLAIN not in stream.getvalue()
 

@@ -24,36 +24,31 @@ TIMES = st.floats(min_value=0, max_value=4e9)
 SECONDS = st.floats(min_value=0, max_value=1e9)
 
 
-def _day_token() -> Token:
-    return Token("access", "refresh", issued_at=T0, expires_at=T0 + DAY)
+DAY_TOKEN = Token("access", "refresh", issued_at=T0, expires_at=T0 + DAY)
+MINUTE_TOKEN = Token("access", issued_at=T0, expires_at=T0 + 60)
 
 
 @pytest.mark.parametrize(
-    ("age", "state"),
+    ("token", "age", "margin", "state"),
     [
-        (0, "fresh"),
-        (DAY - MARGIN, "fresh"),
-        (DAY - MARGIN + 1, "stale"),
-        (DAY - 1, "stale"),
-        (DAY, "expired"),
-        (2 * DAY, "expired"),
+        (DAY_TOKEN, 0, MARGIN, "fresh"),
+        (DAY_TOKEN, DAY - MARGIN, MARGIN, "fresh"),
+        (DAY_TOKEN, DAY - MARGIN + 1, MARGIN, "stale"),
+        (DAY_TOKEN, DAY - 1, MARGIN, "stale"),
+        (DAY_TOKEN, DAY, MARGIN, "expired"),
+        (DAY_TOKEN, 2 * DAY, MARGIN, "expired"),
+        (DAY_TOKEN, DAY - 0.001, 0, "fresh"),
+        # The margin is never more than half of the token's own lifetime.
+        (MINUTE_TOKEN, 30, MARGIN, "fresh"),
+        (MINUTE_TOKEN, 31, MARGIN, "stale"),
+        # What TikTok refuses has ended, also without an end of its own.
+        (DAY_TOKEN.ended(T0 + 5), 5, MARGIN, "expired"),
+        (Token("a", long_term=True).ended(T0), 0, MARGIN, "expired"),
     ],
 )
-def test_state_by_age(age: float, state: str) -> None:
+def test_state_by_age(token: Token, age: float, margin: float, state: str) -> None:
     """A token is stale when less than the margin is left, and expired at its end."""
-    assert _day_token().state(T0 + age, MARGIN) == state
-
-
-@pytest.mark.parametrize(("age", "state"), [(29, "fresh"), (30, "fresh"), (31, "stale")])
-def test_margin_is_at_most_half_of_the_lifetime(age: float, state: str) -> None:
-    """A token of one minute is fresh for half a minute, although the margin is half an hour."""
-    token = Token("access", issued_at=T0, expires_at=T0 + 60)
-    assert token.state(T0 + age, MARGIN) == state
-
-
-def test_no_margin_means_no_staleness() -> None:
-    """With a margin of 0 a token is used up to its end."""
-    assert _day_token().state(T0 + DAY - 0.001, 0) == "fresh"
+    assert token.state(T0 + age, margin) == state
 
 
 @UNHURRIED
@@ -129,49 +124,33 @@ def test_deadline_moves_only_beyond_the_tolerance(drift: float, moved: bool) -> 
     assert second.consent_deadline == T0 + YEAR + (drift if moved else 0)
 
 
-def test_deadline_that_is_not_told_again_is_kept() -> None:
-    """An answer that is silent about the refresh token's end leaves it where it was."""
-    first = token_from_grant(TokenResponse("a", "r", refresh_expires_in=YEAR), T0)
-    second = token_from_grant(TokenResponse("b", "s", expires_in=DAY), T0 + DAY, first)
-    assert second.consent_deadline == T0 + YEAR
-    assert second.refresh_expires_at == T0 + YEAR
-
-
-def test_refresh_token_is_kept_when_none_comes() -> None:
-    """A refresh answer without a refresh token keeps the old one, and the chain refreshable."""
+def test_what_an_answer_leaves_out_is_kept() -> None:
+    """An answer without a refresh token, or without its end, leaves both where they were."""
     first = token_from_grant(TokenResponse("a", "r", expires_in=DAY, refresh_expires_in=YEAR), T0)
     second = token_from_grant(TokenResponse("b", None, expires_in=DAY), T0 + DAY, first)
     assert second.refresh_token == "r"
+    assert second.consent_deadline == second.refresh_expires_at == T0 + YEAR
     assert second.can_refresh(T0 + 2 * DAY)
     assert not second.long_term
+    assert token_from_grant(TokenResponse("c", "s"), T0, first).refresh_token == "s"
 
 
-def test_new_refresh_token_replaces_the_old_one() -> None:
-    """A rotated refresh token is taken over."""
-    first = token_from_grant(TokenResponse("a", "r"), T0)
-    assert token_from_grant(TokenResponse("b", "s"), T0, first).refresh_token == "s"
-
-
-def test_long_term_token() -> None:
-    """Where the token system has them, a token with neither timer nor refresh is long-term."""
-    token = token_from_grant(TokenResponse("a"), T0, long_term=True)
-    assert token.long_term
-    assert token.lifetime == "long_term"
-    assert not token.refreshable
+@pytest.mark.parametrize(
+    ("grant", "system", "lifetime"),
+    [
+        (TokenResponse("a"), True, "long_term"),
+        (TokenResponse("a", expires_in=7200), True, "short_term"),
+        (TokenResponse("a", "r"), True, "short_term"),
+        (TokenResponse("a", unread=("expires_in",)), True, "short_term"),
+        (TokenResponse("a"), False, "short_term"),
+    ],
+)
+def test_lifetime(grant: TokenResponse, system: bool, lifetime: str) -> None:
+    """Without timer and refresh token it does not expire, where the system has such tokens."""
+    token = token_from_grant(grant, T0, long_term=system)
+    assert token.lifetime == lifetime
+    assert token.refreshable == (grant.refresh_token is not None)
     assert token.consent_deadline is None
-
-
-@pytest.mark.parametrize("grant", [TokenResponse("a", expires_in=7200), TokenResponse("a", "r")])
-def test_short_term_token(grant: TokenResponse) -> None:
-    """A timer or a refresh token makes a token short-term, even where long-term ones exist."""
-    assert token_from_grant(grant, T0, long_term=True).lifetime == "short_term"
-
-
-def test_missing_lifetime_does_not_make_a_token_long_term() -> None:
-    """Where the token system has no long-term tokens, an untold end is just unknown."""
-    token = token_from_grant(TokenResponse("a"), T0)
-    assert token.lifetime == "short_term"
-    assert token.expires_at is None
 
 
 def test_deadline_needs_a_refresh_token() -> None:
@@ -193,18 +172,7 @@ def test_deadline_needs_a_refresh_token() -> None:
 def test_can_refresh(token: Token, can: bool) -> None:
     """A refresh needs a refresh token that, as far as is known, has not ended."""
     assert token.can_refresh(T0) is can
-
-
-def test_refused_token_counts_as_ended() -> None:
-    """A token that TikTok refuses is expired from then on, and keeps its means of renewal."""
-    ended = _day_token().ended(T0 + 5)
-    assert ended.state(T0 + 5, MARGIN) == "expired"
-    assert ended.refresh_token == "refresh"
-
-
-def test_refused_long_term_token_counts_as_ended() -> None:
-    """The same holds for a token without a timer."""
-    assert Token("a", long_term=True).ended(T0).state(T0, MARGIN) == "expired"
+    assert token.ended(T0).can_refresh(T0) is can
 
 
 def test_secrets_are_not_shown() -> None:
