@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.base import check_account_holder_uri
 from tap_tiktok_auth.cli import login_asks, terminal
 from tap_tiktok_auth.cli.common import (
     config_option,
@@ -39,7 +40,6 @@ from tap_tiktok_auth.login.listener import (
 )
 from tap_tiktok_auth.login.plan import (
     DEFAULT_PORT,
-    check_account_holder_uri,
     choose_redirect_uri,
     lends_app,
     listening_port,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.base import check_account_holder_uri
 from tap_tiktok_auth.apis.platforms import STRANGER
 from tap_tiktok_auth.config import settings, values
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
-from tap_tiktok_auth.login.plan import check_account_holder_uri
 from tap_tiktok_auth.network import is_loopback
 from tap_tiktok_auth.store import is_postgres, keys, sqlite_path
 from tap_tiktok_auth.version import VERSION

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.base import check_account_holder_uri, split_redirect_uri
 from tap_tiktok_auth.config.models import App, Connection
 from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.errors import ConfigurationError
@@ -163,7 +164,7 @@ def choose_redirect_uri(api: type[TokenApi], registered: str | None, port: int |
         check_account_holder_uri(registered)
         return registered
     if registered is not None:
-        parts = _split(registered)
+        parts = split_redirect_uri(registered)
         if parts.scheme == "http" and parts.hostname in LISTENABLE:
             return _with_port(registered, parts, port)
         if port is None:
@@ -184,60 +185,9 @@ def listening_port(redirect_uri: str) -> int | None:
     return parts.port or None
 
 
-def check_account_holder_uri(uri: str) -> str | None:
-    """Check a redirect URI against the rules of TikTok's page for account holders.
-
-    TikTok docs, TikTok account holder authorization: https, a slash at the end, no query, no
-    fragment, no port, 10 to 512 characters. Addresses without the slash are in use all the same.
-
-    Returns:
-        What the person should know about a redirect URI that TikTok may take.
-
-    Raises:
-        ConfigurationError: TikTok would refuse it.
-    """
-    parts = _split(uri)
-    broken = (
-        (parts.scheme != "https", "must begin with https://"),
-        (":" in parts.netloc, "must have no port"),
-        ("?" in uri or "#" in uri, "must have no query and no fragment"),
-        (not 10 <= len(uri) <= 512, "must have 10 to 512 characters"),
-    )
-    problem = next((text for is_broken, text in broken if is_broken), None)
-    if problem is not None:
-        raise _wrong(f"{problem}, for TikTok's page for account holders")
-    if uri.endswith("/"):
-        return None
-    return (
-        "setting redirect_uri must end with a slash, by TikTok's rules for account holders; "
-        "without one it works if it is registered exactly so"
-    )
-
-
 def _with_port(registered: str, parts: SplitResult, port: int | None) -> str:
     """Return a loopback URI with the port to listen on, otherwise as it is registered."""
     host, _, own = parts.netloc.partition(":")
     if own != "*" and port in {None, parts.port}:
         return registered
     return registered.replace(parts.netloc, f"{host}:{port or DEFAULT_PORT}", 1)
-
-
-def _split(uri: str) -> SplitResult:
-    try:
-        parts = urlsplit(uri)
-        if not parts.netloc.endswith(":*"):
-            _ = parts.port
-    except ValueError:
-        raise _wrong("is not an address") from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise _wrong("must be an http or https address")
-    if parts.username is not None or any(char.isspace() or char == "\\" for char in uri):
-        raise _wrong("must have no user, space or backslash")
-    return parts
-
-
-def _wrong(problem: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"setting redirect_uri {problem}",
-        next_step="Write it as it is registered for the app.",
-    )

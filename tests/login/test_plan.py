@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.base import check_account_holder_uri
 from tap_tiktok_auth.config.models import App, Connection
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials.models import StoredConnection
@@ -16,7 +17,6 @@ from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.plan import (
     DEFAULT_PORT,
-    check_account_holder_uri,
     choose_redirect_uri,
     listening_port,
     plan_login,
@@ -74,12 +74,17 @@ def plan(store: Store, settings: dict[str, Any], api: str | None = None, *scopes
             ),
         ),
         (
+            STORED,
+            {"connections": [{"name": "acme", "api": "creator"}]},
+            Connection("acme", "creator"),
+        ),
+        (
             None,
             {**APP, "connections": [{"name": "acme", "auth_code": "c", "advertiser_ids": ["1"]}]},
             Connection("acme", "marketing", App("7001", "top-secret"), advertiser_ids=("1",)),
         ),
     ],
-    ids=["top level", "own settings", "store", "ad accounts"],
+    ids=["top level", "own settings", "store", "another api", "ad accounts"],
 )
 def test_the_nearest_settings_come_first(
     store: Store, stored: StoredConnection | None, settings: dict[str, Any], expected: Connection
@@ -159,6 +164,7 @@ def test_foreign_scopes_are_refused(store: Store, api: str, scope: str) -> None:
             "HTTP://LocalHost:04000/X/../%7e?q=%2f&r=",
             4000,
         ),
+        ("http://localhost:04000/x", 4000, "http://localhost:04000/x", 4000),
         ("http://localhost:4000/rückruf", None, "http://localhost:4000/rückruf", 4000),
         ("http://localhost:80/", None, "http://localhost:80/", 80),
         ("http://localhost:0/", None, "http://localhost:0/", None),
