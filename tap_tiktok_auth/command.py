@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import signal
@@ -10,14 +9,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from tap_tiktok_auth.process import EXIT_INTERRUPTED, give_stdout_up
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: When this process began its work, by the steady clock; None in a host program.
 begun: float | None = None
-
-#: Exit code after Ctrl-C, as a shell has it.
-EXIT_INTERRUPTED = 130
 
 
 def tap() -> None:
@@ -87,30 +85,6 @@ def _starting(load: Callable[[], Callable[[], Any]]) -> Callable[[], Any]:
         signal.signal(signal.SIGINT, usual)
 
 
-def describe(error: Exception) -> str:
-    """Return a line about a failure that nothing expects, without its text: that may be secret."""
-    if isinstance(error, OSError):
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _give_stdout_up()
-    cause = f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""
-    return (
-        f"an unexpected {type(error).__name__}{cause}. See where with:"
-        " TAP_TIKTOK_AUTH_LOGLEVEL=DEBUG"
-    )
-
-
-def is_closed_pipe(error: Exception) -> bool:
-    """Whether nobody reads the output any more: click ends quietly then."""
-    return isinstance(error, OSError) and error.errno == errno.EPIPE
-
-
-def _give_stdout_up() -> None:
-    """Let Python not complain about what it could not write once more at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
 def _fresh_token(name: str) -> str | None:
     """Return the connection's access token if it is fresh and settled in the store, else None."""
     from tap_tiktok_auth.config.parsing import check_name, parse  # noqa: PLC0415
@@ -148,7 +122,7 @@ def _say(token: str) -> int:
     try:
         print(token, flush=True)  # noqa: T201
     except OSError as error:
-        _give_stdout_up()
+        give_stdout_up()
         if not isinstance(error, BrokenPipeError):
             print(f"tiktok-auth: cannot print the token: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1

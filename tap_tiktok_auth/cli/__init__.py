@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
+from tap_tiktok_auth.process import EXIT_INTERRUPTED, describe, is_closed_pipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
