@@ -6,21 +6,17 @@ import os
 import sys
 import textwrap
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from tap_tiktok_auth.apis import APIS
-from tap_tiktok_auth.cli import login_asks, terminal
-from tap_tiktok_auth.cli.common import (
-    config_option,
-    name_argument,
-    name_to_log_in,
-    one_line_errors,
-    open_session,
-    tell,
-)
-from tap_tiktok_auth.config.models import Connection
+from tap_tiktok_auth.cli import common, output, terminal
+from tap_tiktok_auth.config import settings, values
+from tap_tiktok_auth.config.models import DEFAULT_NAME, Connection
+from tap_tiktok_auth.config.parsing import check_app
+from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login import given, pages, summary
 from tap_tiktok_auth.login.address import (
@@ -53,8 +49,8 @@ _ANYWHERE = CallbackAddress("http://127.0.0.1:0/", 0)
 
 
 @click.command()
-@name_argument
-@config_option
+@common.name_argument
+@common.config_option
 @click.option("--api", type=click.Choice(tuple(APIS)), help="Token system. Default: the setting's.")
 @click.option(
     "--scope",
@@ -89,7 +85,6 @@ _ANYWHERE = CallbackAddress("http://127.0.0.1:0/", 0)
     metavar="SUBJECT",
     help="Keep the login only if this account, or an account with this ad account, authorised.",
 )
-@one_line_errors
 def login(  # noqa: PLR0913  (one parameter for each option)
     name: str | None,
     *,
@@ -131,58 +126,57 @@ def login(  # noqa: PLR0913  (one parameter for each option)
     Exit code 3 if the person said no, nobody answered within ten minutes, or there is no terminal:
     the address is shown then, and the login ends with --complete.
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    _refuse_mixed(name, answer, with_token=with_token, others=bool(api or scopes or port))
-    with open_session(config_paths) as manager:
-        if answer is not None:
-            _complete(manager, answer, expect)
-        elif with_token:
-            _take_tokens(manager, name or name_to_log_in(manager), api, expect)
-        else:
-            name = name or name_to_log_in(manager)
-            _log_in(manager, name, api, scopes, port, expect, no_browser=no_browser)
-
-
-def _refuse_mixed(name: str | None, answer: str | None, *, with_token: bool, others: bool) -> None:
-    if answer is not None and (name is not None or with_token or others):
+    if answer is not None and (name is not None or with_token or api or scopes or port):
         raise click.UsageError(
             "--complete stands alone: the login that it finishes knows its name, app and api."
         )
+    with session(common.load(config_paths)) as manager:
+        if answer is not None:
+            _complete(manager, answer, expect)
+        elif with_token:
+            _take_tokens(manager, name or _name_to_log_in(manager), api, expect)
+        else:
+            plan = plan_login(manager, name or _name_to_log_in(manager), api, scopes)
+            _log_in(manager, plan, port, expect, no_browser=no_browser)
+
+
+def _name_to_log_in(manager: TokenManager) -> str:
+    """Return the connection that a login without a name is for, which may be a new `default`.
+
+    Raises:
+        click.UsageError: It would replace another's tokens, and there is nobody to ask.
+        click.exceptions.Exit: The person did not mean that one; exit code 1.
+    """
+    try:
+        connection = common.connection_named(manager, None).name
+    except ConfigurationError:
+        return DEFAULT_NAME  # there is none, or not the only one
+    if connection != DEFAULT_NAME:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Name the connection: {connection} again, or a new one.")
+        common.confirm(f"Log in again as {connection}? (A new connection needs a name.)")
+    return connection
 
 
 def _complete(manager: TokenManager, answer: str, expect: str | None) -> None:
     """Finish a login that was begun by another process."""
+    if answer == _ASK and terminal.is_attended():
+        answer = terminal.ask("Address of the page after the consent")
+    elif answer == _ASK:
+        answer = _piped().partition("\n")[0]
     try:
-        callback = read_address(login_asks.address() if answer == _ASK else answer)
+        callback = read_address(answer)
     except NotTheCallbackError as problem:
         raise ConfigurationError(
             str(problem).rstrip("."), next_step="Then run again: tiktok-auth login --complete"
         ) from None
-    _show(_connect(manager, take(manager, callback), expect))
-
-
-def _connect(
-    manager: TokenManager,
-    connection: Connection,
-    expect: str | None,
-    listener: Listener | None = None,
-) -> Connected:
-    """Keep the connection, once the person agrees where someone else authorised than before."""
-
-    def confirm(question: str) -> bool:
-        if not terminal.is_attended():
-            return False
-        if listener is not None:
-            listener.conclude(pages.asked(connection.name))
-        return terminal.confirm(question, manager.stop)
-
-    return connect(manager, connection, expect=expect, confirm=confirm)
+    _print(_connect(manager, take(manager, callback), expect))
 
 
 def _take_tokens(manager: TokenManager, name: str, api: str | None, expect: str | None) -> None:
     """Start a connection from tokens that the person holds."""
-    plan = plan_login(manager, name, api, ())
-    plan = login_asks.complete(plan, app_id=_told_app_id(manager, plan), needs_address=False)
-    seed = given.seed_of(plan.api, login_asks.tokens())
+    plan = _completed(manager, plan_login(manager, name, api, ()), needs_address=False)
+    seed = given.seed_of(plan.api, _held_tokens())
     if expect is not None and seed.access_token is None:
         raise ConfigurationError(
             "a refresh token alone does not tell whose it is until it is used up",
@@ -196,37 +190,83 @@ def _take_tokens(manager: TokenManager, name: str, api: str | None, expect: str 
         redirect_uri=plan.redirect_uri,
         advertiser_ids=plan.advertiser_ids,
     )
-    _show(_connect(manager, connection, expect))
+    _print(_connect(manager, connection, expect))
 
 
-def _told_app_id(manager: TokenManager, plan: Plan) -> str | None:
-    """Return the app id of the settings, whose secret may be left for the person to type."""
-    defaults = manager.config.defaults
-    lends = is_login_kit(defaults.api) == is_login_kit(plan.api)
-    return defaults.app_id if lends else None
+def _held_tokens() -> dict[str, str]:
+    """Return the tokens that the person holds: typed without echo, or piped into stdin.
+
+    Raises:
+        ConfigurationError: There is none, or what is given is no token.
+    """
+    if not terminal.is_attended():
+        return given.read_tokens(_piped())
+    terminal.say("The tokens are not shown while you type. Leave out what you do not have.")
+    names = {"access_token": "Access token", "refresh_token": "Refresh token"}
+    return given.check_tokens(
+        {name: terminal.ask(label, hidden=True, optional=True) for name, label in names.items()}
+    )
+
+
+def _piped() -> str:
+    """Return what is piped in; nothing from the terminal of a CI job, where nobody types."""
+    return "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read(given.LIMIT + 1)
+
+
+def _completed(manager: TokenManager, plan: Plan, *, needs_address: bool) -> Plan:
+    """Return the plan with the app and the callback address that it needs.
+
+    Args:
+        manager: For its settings.
+        plan: The plan.
+        needs_address: Whether there is no callback address unless someone gives one.
+
+    Raises:
+        ConfigurationError: Something is missing and nobody can be asked.
+    """
+    if plan.app is None:
+        # The settings may have the app id alone: then only its secret is asked for.
+        defaults = manager.config.defaults
+        is_same_system = is_login_kit(defaults.api) == is_login_kit(plan.api)
+        app_id = defaults.app_id if is_same_system else None
+        _refuse_without_terminal("app_secret is" if app_id else "app_id and app_secret are", plan)
+        kind = "Client" if is_login_kit(plan.api) else "App"
+        app_id = app_id or _ask(f"{kind} {'key' if kind == 'Client' else 'id'}", "app_id")
+        plan = plan.with_app(app_id, _ask(f"{kind} secret", "app_secret", hidden=True))
+    if plan.redirect_uri is None and needs_address:
+        _refuse_without_terminal("redirect_uri is", plan)
+        uri = _ask("Callback address, as registered for the app", "redirect_uri")
+        plan = replace(plan, redirect_uri=uri)
+    if plan.app is not None:
+        check_app(plan.api, plan.app.app_id, plan.app.secret)
+    return plan
+
+
+def _ask(label: str, setting: str, *, hidden: bool = False) -> str:
+    value = terminal.ask(label, hidden=hidden)
+    values.validate({setting: value}, settings.PER_CONNECTION)
+    return value
+
+
+def _refuse_without_terminal(what: str, plan: Plan) -> None:
+    if not terminal.is_attended():
+        raise ConfigurationError(
+            f"{what} missing for connection {plan.name}",
+            next_step="Set TAP_TIKTOK_AUTH_APP_ID, TAP_TIKTOK_AUTH_APP_SECRET and, for the apis "
+            "accounts and creator, TAP_TIKTOK_AUTH_REDIRECT_URI; or run this on a terminal.",
+        )
 
 
 def _log_in(
-    manager: TokenManager,
-    name: str,
-    api: str | None,
-    scopes: tuple[str, ...],
-    port: int | None,
-    expect: str | None,
-    *,
-    no_browser: bool,
+    manager: TokenManager, plan: Plan, port: int | None, expect: str | None, *, no_browser: bool
 ) -> None:
     """Send the person to the consent page, wait for the callback, exchange the code."""
-    plan = plan_login(manager, name, api, scopes)
-    plan = login_asks.complete(
-        plan,
-        app_id=_told_app_id(manager, plan),
-        needs_address=not APIS[plan.api].loopback_redirect,
-    )
-    address = choose_address(manager.api(Connection(name, plan.api)), plan.redirect_uri, port)
-    advice = None if APIS[plan.api].loopback_redirect else check_account_holder_address(address.uri)
+    loopback = APIS[plan.api].loopback_redirect
+    plan = _completed(manager, plan, needs_address=not loopback)
+    address = choose_address(manager.api(Connection(plan.name, plan.api)), plan.redirect_uri, port)
+    advice = None if loopback else check_account_holder_address(address.uri)
     if advice:
-        tell(advice)
+        output.tell(advice)
     begun = begin(manager, plan, address)
     if not plan.scopes and is_account_holder(plan.api):
         terminal.say(
@@ -240,7 +280,7 @@ def _log_in(
             "address on which the browser ends",
             next_step="Then run, on a terminal or with that address on stdin: "
             "tiktok-auth login --complete",
-        ).of(name)
+        ).of(plan.name)
     opens = not no_browser and has_browser(os.environ)
     listens = address.port is not None and not (port is None and is_elsewhere(os.environ))
     with ExitStack() as stack:
@@ -258,30 +298,9 @@ def _log_in(
             raise AuthorizationRequired(
                 "nobody answered within ten minutes",
                 next_step="Run: tiktok-auth login {connection}",
-            ).of(name)
+            ).of(plan.name)
         callback, by_listener = came
         _finish(manager, begun, callback, listener if by_listener else None, expect)
-
-
-def _finish(
-    manager: TokenManager,
-    begun: Begun,
-    callback: Callback,
-    listener: Listener | None,
-    expect: str | None,
-) -> None:
-    """Exchange the code, and let the browser's page tell how that went."""
-    try:
-        done = _connect(manager, take(manager, callback), expect, listener)
-    except TikTokAuthError as error:
-        if listener is not None:
-            denied = callback.error == "access_denied"
-            page = pages.denied(begun.name) if denied else pages.failed(begun.name, error.cause)
-            listener.conclude(page)
-        raise
-    if listener is not None:
-        listener.conclude(pages.connected(done.name, summary.facts(done)))
-    _show(done, begun.scopes)
 
 
 def _explain(begun: Begun, listener: Listener | None, *, opened: bool, listens: bool) -> None:
@@ -306,13 +325,52 @@ def _explain(begun: Begun, listener: Listener | None, *, opened: bool, listens: 
     terminal.say(f"{otherwise} the address of the page on which it ends, beginning with {uri}:")
 
 
-def _show(done: Connected, asked: Sequence[str] = ()) -> None:
-    """Print who authorised what, and end with the exit code of what TikTok does not confirm."""
-    record = done.after.record
-    click.echo(f"Connected: {done.name} ({record.api if record else ''})")
+def _finish(
+    manager: TokenManager,
+    begun: Begun,
+    callback: Callback,
+    listener: Listener | None,
+    expect: str | None,
+) -> None:
+    """Exchange the code, and let the browser's page tell how that went."""
+    try:
+        done = _connect(manager, take(manager, callback), expect, listener)
+    except TikTokAuthError as error:
+        if listener is not None:
+            denied = callback.error == "access_denied"
+            page = pages.denied(begun.name) if denied else pages.failed(begun.name, error.cause)
+            listener.conclude(page)
+        raise
+    if listener is not None:
+        listener.conclude(pages.connected(done.name, summary.facts(done)))
+    _print(done, begun.scopes)
+
+
+def _connect(
+    manager: TokenManager,
+    connection: Connection,
+    expect: str | None,
+    listener: Listener | None = None,
+) -> Connected:
+    """Keep the connection, once the person agrees where someone else authorised than before."""
+
+    def confirm(question: str) -> bool:
+        if not terminal.is_attended():
+            return False
+        if listener is not None:
+            listener.conclude(pages.asked(connection.name))
+        return terminal.confirm(question, manager.stop)
+
+    return connect(manager, connection, expect=expect, confirm=confirm)
+
+
+def _print(done: Connected, asked: Sequence[str] = ()) -> None:
+    """Print who authorised what."""
+    stored = done.after.record
+    click.echo(f"Connected: {done.name} ({stored.api if stored else ''})")
     for label, text in summary.facts(done):
         wrapped = [textwrap.wrap(line, 62, break_on_hyphens=False) for line in text.split("\n")]
         lines = [line for part in wrapped for line in part] or [""]
         click.echo("\n".join([f"  {label:<15} {lines[0]}", *(f"{'':18}{x}" for x in lines[1:])]))
     for warning in summary.warnings(done, asked):
-        tell(warning)
+        output.tell(warning)

@@ -74,20 +74,17 @@ def confirm(question: str, stop: threading.Event | None = None) -> bool:
 
 
 def _answer(prompt: str, stop: threading.Event | None = None) -> str:
+    typed = Pasted(sys.stdin.fileno())
     try:
         _show(prompt)
-        return _line(Pasted(sys.stdin.fileno()), stop)
+        while (line := typed.line(_STEP)) is None:
+            if typed.ended:
+                raise click.Abort
+            if stop is not None and stop.is_set():
+                raise Interrupted("told to stop")
     except BaseException:
         _show("\n")  # what follows does not stand behind the prompt
         raise
-
-
-def _line(typed: Pasted, stop: threading.Event | None) -> str:
-    while (line := typed.line(_STEP)) is None:
-        if typed.ended:
-            raise click.Abort
-        if stop is not None and stop.is_set():
-            raise Interrupted("told to stop")
     return line
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.cli import condition
-from tap_tiktok_auth.credentials import lifecycle
+from tap_tiktok_auth.credentials import health, lifecycle
+from tap_tiktok_auth.credentials.health import status_of
 from tap_tiktok_auth.doctor.findings import Finding, from_error
-from tap_tiktok_auth.metadata import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +28,12 @@ def check_connections(manager: TokenManager, reports: list[CheckResult]) -> Iter
 
 def _check(report: CheckResult) -> Finding:
     status, record = status_of(report), report.record
-    if report.error is not None and not condition.is_revoked(report):
+    if report.error is not None and not health.is_revoked(report):
         return from_error(_CHECK, report.error, status=status)
-    for trouble in condition.troubles(report):
-        level: Level = "problem" if condition.needs_person(report) else "warning"
+    for trouble in health.troubles(report):
+        level: Level = "problem" if health.needs_person(report) else "warning"
         return from_error(_CHECK, trouble, level, status=status)
-    if condition.is_revoked(report):
+    if health.is_revoked(report):
         return _info(report, "a person ended it")
     if record is not None and record.attempt is not None:
         begun = lifecycle.as_time(record.attempt.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.cli.condition import look_at_all, urgency
+from tap_tiktok_auth.credentials.health import assess_all, urgency
 from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.doctor import config as settings_check
 from tap_tiktok_auth.doctor import connections, installation, network, storage
@@ -54,7 +54,7 @@ def _check_stored(config: Config, store: Store, found: list[Finding]) -> set[str
         if missing_file(config.token_store) is None:
             found += storage.check_store(store)
         manager = new_manager(config, store)
-        reports = sorted(look_at_all(manager), key=urgency)
+        reports = sorted(assess_all(manager), key=urgency)
     except ConfigurationError as error:
         found.append(from_error("connection", error, "info"))
         return set()
