@@ -67,7 +67,7 @@ def meltano_setting(setting: Setting) -> dict[str, Any]:
     had set it; the description names them.
     """
     kind = "options" if setting.choices else _MELTANO_KINDS.get(setting.kind, setting.kind)
-    entry: dict[str, Any] = {"name": setting.name, "kind": kind, "label": setting.label}
+    entry: dict[str, Any] = {"name": setting.name, "kind": kind, "label": setting.title}
     entry["description"] = _described(setting)
     if setting.choices:
         entry["options"] = [{"label": choice, "value": choice} for choice in setting.choices]

@@ -16,7 +16,7 @@ from tap_tiktok_auth.apis.marketing import (
 )
 from tap_tiktok_auth.credentials.data_calls import call
 from tap_tiktok_auth.errors import PermissionMissing, RequestRefused
-from tap_tiktok_auth.metadata import rfc3339
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

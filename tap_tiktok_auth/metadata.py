@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.credentials.health import status_of
 from tap_tiktok_auth.credentials.lifecycle import consent_days_left
 from tap_tiktok_auth.errors import Revoked
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.checks import CheckResult
@@ -29,7 +30,7 @@ def token_metadata(report: CheckResult, manager: TokenManager) -> dict[str, Any]
     failure = record.failure if record else None
     app = report.connection.app
     granted = None
-    if report.connection.api == "marketing" and record is not None:
+    if APIS[report.connection.api].has_advertisers and record is not None:
         chosen = report.connection.advertiser_ids
         granted = sum(
             seen.lost_at is None and (not chosen or seen.advertiser_id in chosen)
@@ -92,10 +93,3 @@ def token_event(stored: StoredEvent) -> dict[str, Any]:
         "pid": stored.pid,
         "tap_version": stored.tap_version,
     }
-
-
-def rfc3339(moment: float | None) -> str | None:
-    """Return *moment*, seconds since the epoch, as RFC 3339 in UTC, or None."""
-    if moment is None:
-        return None
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat()

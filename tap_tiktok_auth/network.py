@@ -1,16 +1,14 @@
-"""Where a token may go: to its own host, and only by a plain address."""
+"""Addresses: which host is this machine, and where a token may go."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.config.models import Hosts
+    from ipaddress import IPv4Address, IPv6Address
 
 # What two parsers could read in two ways is no plain address.
 _REST = r"[\x21-\x5b\x5d-\x7e]*"
@@ -19,91 +17,66 @@ _ADDRESS = re.compile(
     rf"(?:[/?#]{_REST})?",
     re.ASCII | re.IGNORECASE,
 )
-#: What to say of a host that is neither TikTok's nor this machine.
-STRANGER = (
-    "setting {setting} names {host}, which is not TikTok's: whoever runs it gets what is sent "
-    "there, codes, tokens and the app secret among it"
-)
 _PATH = re.compile(rf"/(?!/){_REST}", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-#: TikTok's own hosts, its sandbox's among them.
-_TIKTOK = {
-    "business": ("https://business-api.tiktok.com", "https://sandbox-ads.tiktok.com"),
-    "login_kit": ("https://open.tiktokapis.com",),
-    "consent": ("https://www.tiktok.com",),
-}
 
 
-def origin(url: str | None) -> tuple[str, str, int] | None:
-    """Return scheme, host and port of a plain http or https address; None for anything else."""
+class Origin(NamedTuple):
+    """Scheme, host and port of an address."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return it as the start of an address; a usual port is left out."""
+        port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}"
+
+
+def origin(url: str | None) -> Origin | None:
+    """Return the origin of a plain http or https address; None for anything else."""
     match = _ADDRESS.fullmatch(url or "")
     if match is None:
         return None
     scheme = match["scheme"].lower()
-    return scheme, match["host"].lower(), int(match["port"] or _DEFAULT_PORTS[scheme])
+    return Origin(scheme, match["host"].lower(), int(match["port"] or _DEFAULT_PORTS[scheme]))
 
 
 def origin_of(url: str) -> str:
-    """Return scheme, host and port of a base address as a text; a usual port is left out.
+    """Return the origin of a base address as a text.
 
     An address that is not plain stands for itself, so that it equals nothing else.
     """
+    return str(origin(url) or url)
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether *host* is an IP address in the one form that all programs read alike."""
+    return _ip_address(host) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine: localhost, 127.0.0.0/8 or ::1."""
+    address = _ip_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def leads_here(url: str) -> bool:
+    """Whether an address is one of this machine."""
     there = origin(url)
-    if there is None:
-        return url
-    scheme, host, port = there
-    return f"{scheme}://{host}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
+    return there is not None and is_loopback(there.host.strip("[]"))
 
 
-def refusal(bound: str | None, api: str, hosts: Hosts) -> ConfigurationError | None:
-    """Return why secrets must not be sent to the host that the settings name, if so.
-
-    Args:
-        bound: The origin that they are for; None if an older version stored them. Those are for
-            TikTok's own hosts, or came from a simulator on this machine.
-        api: Their token system.
-        hosts: The settings.
-    """
-    family = "login_kit" if api == "login_kit" else "business"
-    there = origin_of(hosts.of(api))
-    ours = there in _TIKTOK[family] or _is_here(there) if bound is None else there == bound
-    if ours:
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    if ":" not in host and not host[-1:].isdecimal():
         return None
-    setting = f"{family}_api_url"
-    return ConfigurationError(
-        f"its tokens are for {bound or _TIKTOK[family][0]}, and the setting {setting} names "
-        f"{_shown(there)}; nothing was sent there",
-        next_step=f"Correct {setting}; or, to move the connection there on purpose, run: "
-        "tiktok-auth login {connection}",
-    )
+    import ipaddress  # noqa: PLC0415  (not for TikTok's own hosts)
 
-
-def strangers(hosts: Hosts) -> dict[str, str]:
-    """Return the origins in the settings that are neither TikTok's nor this machine's, by setting.
-
-    Whoever runs them gets what is sent: codes, tokens, the app secret.
-    """
-    named = {
-        "business_api_url": hosts.business,
-        "login_kit_api_url": hosts.login_kit,
-        "tiktok_url": hosts.tiktok,
-    }
-    known = {*itertools.chain(*_TIKTOK.values())}
-    found = {setting: origin_of(url) for setting, url in named.items()}
-    return {
-        setting: _shown(there)
-        for setting, there in found.items()
-        if there not in known and not _is_here(there)
-    }
-
-
-def _is_here(there: str) -> bool:
-    parts = origin(there)
-    return parts is not None and is_loopback(parts[1].strip("[]"))
-
-
-def _shown(there: str) -> str:
-    return "an unclear address" if origin(there) is None else there
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
 
 
 def is_home(url: str | None, data_host: str) -> bool:
@@ -135,7 +108,7 @@ def check(url: str | None, data_host: str, connection: str) -> None:
     if is_home(url, data_host):
         return
     there = origin(url)
-    where = "an unclear address" if there is None else "{}://{}:{}".format(*there)
+    where = f"{there.scheme}://{there.host}:{there.port}" if there else "an unclear address"
     raise ConfigurationError(
         f"the request goes to {where}, the token only to {data_host}",
         next_step="Send the request without this authenticator, or correct the setting "

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Stream
 
 from tap_tiktok_auth import schemas
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import BUSINESS
 from tap_tiktok_auth.errors import ConfigurationError, StoreError, TikTokAuthError
 from tap_tiktok_auth.extraction import (
     NotOffered,
@@ -17,7 +19,8 @@ from tap_tiktok_auth.extraction import (
     marketplace_accounts,
     tiktok_account,
 )
-from tap_tiktok_auth.metadata import rfc3339, token_event, token_metadata
+from tap_tiktok_auth.metadata import token_event, token_metadata
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -100,7 +103,7 @@ class Advertisers(ConnectionStream):
     schema: ClassVar[dict[str, Any]] = schemas.ADVERTISERS
 
     def records_of(self, report: CheckResult) -> Iterator[dict[str, Any]]:
-        if report.held is None or report.connection.api != "marketing":
+        if report.held is None or not APIS[report.connection.api].has_advertisers:
             return
         ids = [seen.advertiser_id for seen in self.tap.advertisers(report) if not seen.lost_at]
         try:
@@ -120,12 +123,13 @@ class TikTokAccounts(ConnectionStream):
     def records_of(self, report: CheckResult) -> Iterator[dict[str, Any]]:
         connection = report.connection
         account = tiktok_account(self.tap.manager, report)
+        is_business = APIS.platform(connection.api) is BUSINESS
         if account is not None:
             yield {
                 "connection": connection.name,
                 "api": connection.api,
                 "open_id": account.open_id,
-                "business_id": None if connection.api == "login_kit" else account.open_id,
+                "business_id": account.open_id if is_business else None,
                 "union_id": account.union_id,
                 "username": account.username,
                 "display_name": account.display_name,

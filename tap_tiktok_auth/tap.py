@@ -21,7 +21,7 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import next_steps, streams
-from tap_tiktok_auth.config import files, parsing, settings, values
+from tap_tiktok_auth.config import parsing, settings, values
 from tap_tiktok_auth.credentials.checks import check_all
 from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
@@ -56,7 +56,7 @@ class Given:
     @property
     def config(self) -> dict[str, Any]:
         """The settings by name."""
-        return files.merged(self.paths, os.environ)
+        return values.merged(self.paths, os.environ)
 
 
 class TapCommand(SingerCommand):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth import network
-from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.base import BusinessApi
-from tap_tiktok_auth.apis.messages import Request, Response
+from tap_tiktok_auth.apis.base import Request, Response
 from tap_tiktok_auth.errors import AccessTokenRejected, TikTokAuthError
 
 if TYPE_CHECKING:
@@ -106,10 +104,7 @@ class Watch:
         request = Request("read", "GET", "", secrets=(self._held.token.access_token,))
         answer = Response(request, response.status_code, body)
         try:
-            if isinstance(self._api, BusinessApi):
-                responses.business_data(answer, long_term=self._api.long_term)
-            else:
-                responses.login_kit_data(answer)
+            self._api.read_data(answer)
         except AccessTokenRejected as rejection:
             return rejection
         except TikTokAuthError:

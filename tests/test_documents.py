@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from tap_tiktok_auth import errors
-from tap_tiktok_auth.apis.return_codes import Purpose, business_error, login_kit_error
+from tap_tiktok_auth.apis.return_codes import business_error, login_kit_error
 from tap_tiktok_auth.cli.main import COMMANDS, SECTIONS
 from tap_tiktok_auth.config.settings import BY_NAME
 from tap_tiktok_auth.credentials.models import Status
 from tap_tiktok_auth.tap import TapTikTokAuth
 
 if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.base import Purpose
     from tap_tiktok_auth.errors import TikTokAuthError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,20 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.base import (
-    Account,
-    BusinessApi,
-    Identity,
-    account_holder_url,
-    json_list,
-    need_app,
-    need_redirect_uri,
-)
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis.base import Account, Identity, json_list, need_app, need_redirect_uri
+from tap_tiktok_auth.apis.business import BusinessApi
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.config.models import App, Connection
+    from tap_tiktok_auth.apis.base import Consent, Request, Response
+    from tap_tiktok_auth.apis.platforms import App
 
 #: The fields of `business/get` that say who the account is, and the scope that each needs.
 _ACCOUNT_FIELDS = (("username", "user.info.username"), ("display_name", "user.info.basic"))
@@ -33,22 +25,9 @@ class AccountsApi(BusinessApi):
     """TikTok account holders' tokens."""
 
     name = "accounts"
+    account_holder = True
     # One more than the app has, and TikTok shows an error page instead of the consent.
     default_scopes: ClassVar[tuple[str, ...]] = ("user.info.basic",)
-
-    def authorize_url(
-        self,
-        app_id: str,
-        redirect_uri: str,
-        state: str,
-        *,
-        scopes: tuple[str, ...] = (),
-        challenge: str | None = None,
-    ) -> str:
-        del challenge
-        return account_holder_url(
-            self.hosts, app_id, redirect_uri, state, scopes or self.default_scopes
-        )
 
     def exchange(
         self,
@@ -65,39 +44,27 @@ class AccountsApi(BusinessApi):
             "auth_code": code,
             "redirect_uri": need_redirect_uri(redirect_uri),
         }
-        return self.spend("tt_user/oauth2/token", app, body, code)
+        return self.post("exchange", "tt_user/oauth2/token", app, body, code)
 
     def refresh(self, app: App, refresh_token: str) -> Request:
         body = {**_client(app), "grant_type": "refresh_token", "refresh_token": refresh_token}
-        return self.spend("tt_user/oauth2/refresh_token", app, body, refresh_token)
+        return self.post("refresh", "tt_user/oauth2/refresh_token", app, body, refresh_token)
 
     def verify(
-        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+        self, connection: Consent, access_token: str, scopes: tuple[str, ...] = ()
     ) -> Request:
         """Return `tt_user/token_info/get`: a POST that needs neither secret nor header."""
         del scopes
         app = need_app(connection)
-        return Request(
-            purpose="verify",
-            method="POST",
-            url=self.endpoint("tt_user/token_info/get"),
-            app_id=app.app_id,
-            json={"app_id": app.app_id, "access_token": access_token},
-            secrets=(access_token,),
-        )
+        body = {"app_id": app.app_id, "access_token": access_token}
+        return self.post("verify", "tt_user/token_info/get", app, body, access_token)
 
     def revoke(self, app: App, access_token: str) -> Request:
-        return Request(
-            purpose="revoke",
-            method="POST",
-            url=self.endpoint("tt_user/oauth2/revoke"),
-            app_id=app.app_id,
-            json={**_client(app), "access_token": access_token},
-            secrets=(app.secret, access_token),
-        )
+        body = {**_client(app), "access_token": access_token}
+        return self.post("revoke", "tt_user/oauth2/revoke", app, body, access_token)
 
     def read_identity(self, response: Response) -> Identity:
-        data = responses.business_data(response)
+        data = self.read_data(response)
         return Identity(
             subject_id=responses.if_usable(
                 responses.identifier, response, data, "creator_id", "open_id"
@@ -118,8 +85,8 @@ class AccountsApi(BusinessApi):
         return self.read("business/get", access_token, {"business_id": open_id, "fields": fields})
 
     def read_account(self, response: Response) -> Account:
-        """Read the answer to `account`."""
-        data = responses.business_data(response)
+        """Read the response to `account`."""
+        data = self.read_data(response)
         return Account(
             username=responses.text(data.get("username")),
             display_name=responses.text(data.get("display_name")),

@@ -1,21 +1,107 @@
-"""What every TikTok token system has in common."""
+"""What all token systems have in common: requests, responses, and what a system can do."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import urlencode
 
-from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.messages import Request
-from tap_tiktok_auth.errors import AccessTokenRejected, ConfigurationError
+from tap_tiktok_auth.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.config.models import App, Connection, Hosts
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
+    from collections.abc import Mapping
+    from typing import Protocol
+
+    from tap_tiktok_auth.apis.platforms import App, Hosts
+
+    class Consent(Protocol):
+        """What a token system asks of a connection."""
+
+        @property
+        def app(self) -> App | None:
+            """The app; None if only the store knows it."""
+
+        @property
+        def advertiser_ids(self) -> tuple[str, ...]:
+            """Ad accounts to use instead of discovering them."""
+
+
+#: What a call is for: the exchange of an authorization code, the refresh of a token, a token of the
+#: app itself, asking TikTok whether a token works, reading data, or revoking a token.
+Purpose = Literal["exchange", "refresh", "client_token", "verify", "read", "revoke"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request, ready to be sent.
+
+    Attributes:
+        purpose: What it is for; decides how a refusal is understood.
+        url: Address without query.
+        app_id: The app whose rate limit it counts against.
+        spends: Whether it carries a credential that works once. Such a request is never sent
+            again unless it surely was not carried out.
+        secrets: The secret values in it, for redaction.
+    """
+
+    purpose: Purpose
+    method: Literal["GET", "POST", "HEAD"]
+    url: str
+    app_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str] | None = field(default=None, repr=False)
+    json: Mapping[str, Any] | None = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    spends: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer as it came.
+
+    Attributes:
+        body: At most as large as the client allows; may hold tokens.
+        sent_at: When the request was sent, seconds since the epoch.
+        retry_after: Seconds to wait, if the answer says so. (TikTok sends none so far.)
+        date: The time of day at the host, as HTTP writes it; empty if the answer does not say.
+    """
+
+    request: Request
+    status: int
+    body: bytes = field(repr=False)
+    sent_at: float = 0.0
+    retry_after: float | None = None
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class TokenResponse:
+    """Successful response to a token request (RFC 6749, 5.1), with every spelling made one.
+
+    Attributes:
+        access_token: Never empty.
+        refresh_token: None if the answer had none or an empty one.
+        expires_in: Seconds the access token lives; None if it does not expire or none was told.
+        refresh_expires_in: Seconds the refresh token lives; None if not told.
+        subject_id: Whom the token speaks for (TikTok's `open_id` or `creator_id`).
+        scopes: Sorted; None if the answer does not tell.
+        advertiser_ids: Ad accounts named by the answer, in TikTok's order.
+        request_id: TikTok's id of the call.
+        unread: Fields of the answer that are of no use as they are, and so count as not told.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_in: float | None = None
+    refresh_expires_in: float | None = None
+    subject_id: str | None = None
+    scopes: tuple[str, ...] | None = None
+    advertiser_ids: tuple[str, ...] = ()
+    request_id: str | None = None
+    unread: tuple[str, ...] = ()
 
 
 class Advertiser(NamedTuple):
@@ -25,8 +111,7 @@ class Advertiser(NamedTuple):
     name: str | None = None
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(NamedTuple):
     """A TikTok account that a token speaks for, as far as its scopes allow to know."""
 
     open_id: str | None = None
@@ -35,13 +120,12 @@ class Account:
     display_name: str | None = None
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """What TikTok says about a token when asked. None means "not told".
 
     Attributes:
         subject_id: Whom the token speaks for.
-        scopes: Its scopes, sorted.
+        scopes: Sorted.
         advertisers: The ad accounts it may use.
         account_ids: The Creator Marketplace accounts it may use.
         account: The TikTok account it speaks for, where the same call tells it.
@@ -55,27 +139,36 @@ class Identity:
 
 
 class TokenApi(ABC):
-    """One of TikTok's token systems: builds requests and reads answers, without any I/O.
+    """A token system: its facts, the requests it takes, and how its responses are read. No I/O.
 
     Args:
         hosts: Where TikTok is.
         api_version: Version of the Marketing API, `v1.3` or `v2.0`.
-        long_term_token: Whether v2.0 is asked for tokens without a timer.
+        long_term_token: Whether v2.0 is asked for tokens that do not expire.
     """
 
     #: Its name in the settings.
     name: ClassVar[str]
+    #: Whether a TikTok account holder consents. Scopes are names then, the callback address goes
+    #: with the code, and access tokens end within a day.
+    account_holder: ClassVar[bool] = False
+    #: Whether its tokens are for ad accounts, which a config may list.
+    has_advertisers: ClassVar[bool] = False
     #: The callback parameter that holds the code.
     code_parameter: ClassVar[str] = "code"
-    #: Whether TikTok accepts a callback address on this machine.
-    loopback_redirect: ClassVar[bool] = False
+    #: How TikTok wants a callback address on this machine to name it; None if it takes none.
+    loopback_host: ClassVar[str | None] = None
     #: Whether a loopback authorization carries a PKCE challenge.
     pkce: ClassVar[bool] = False
     #: The scopes asked for when a person logs in without naming any.
     default_scopes: ClassVar[tuple[str, ...]] = ()
     #: Whether tokens can be asked for on behalf of the app itself.
     client_credentials: ClassVar[bool] = False
-    #: Whether tokens have no timer unless an answer says otherwise.
+    #: Whether a refresh token can be given.
+    refresh_tokens: ClassVar[bool] = True
+    #: Whether TikTok confirms a token without the app's credentials.
+    verifies_without_app: ClassVar[bool] = False
+    #: Whether tokens do not expire unless a response says otherwise.
     long_term: ClassVar[bool] = False
 
     def __init__(
@@ -85,7 +178,6 @@ class TokenApi(ABC):
         self.api_version = api_version
         self.long_term_token = long_term_token
 
-    @abstractmethod
     def authorize_url(
         self,
         app_id: str,
@@ -95,7 +187,10 @@ class TokenApi(ABC):
         scopes: tuple[str, ...] = (),
         challenge: str | None = None,
     ) -> str:
-        """Return the address of TikTok's consent page.
+        """Return the address of TikTok's consent page, that of account holders unless overridden.
+
+        `disable_auto_auth=1` shows the page even to someone who consented before, so that a person
+        sees which account they connect. (TikTok for Developers docs, Login Kit for Web.)
 
         Args:
             app_id: The app id or client key.
@@ -104,6 +199,17 @@ class TokenApi(ABC):
             scopes: What to ask for.
             challenge: The PKCE challenge, where the system has one.
         """
+        params = {
+            "client_key": app_id,
+            "response_type": "code",
+            "scope": ",".join(scopes or self.default_scopes),
+            "redirect_uri": redirect_uri,
+            "state": state,
+            "disable_auto_auth": "1",
+        }
+        if challenge:
+            params |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+        return query_url(f"{self.hosts.tiktok}/v2/auth/authorize/", params)
 
     @abstractmethod
     def exchange(
@@ -134,7 +240,7 @@ class TokenApi(ABC):
 
     @abstractmethod
     def verify(
-        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+        self, connection: Consent, access_token: str, scopes: tuple[str, ...] = ()
     ) -> Request:
         """Return the request by which TikTok itself says whether the token works.
 
@@ -149,115 +255,38 @@ class TokenApi(ABC):
         """Return the request that ends the token at TikTok."""
 
     @abstractmethod
+    def read_data(self, response: Response) -> dict[str, Any]:
+        """Return the content of a response that refuses nothing, with its `request_id`.
+
+        Raises:
+            TikTokAuthError: TikTok refuses, or the response cannot be understood.
+        """
+
+    @abstractmethod
     def read_grant(self, response: Response) -> TokenResponse:
-        """Read the answer to `exchange`, `refresh` or `client_token`."""
+        """Read the response to `exchange`, `refresh` or `client_token`."""
 
     @abstractmethod
     def read_identity(self, response: Response) -> Identity:
-        """Read the answer to `verify`."""
+        """Read the response to `verify`."""
 
     @abstractmethod
     def read_revoked(self, response: Response) -> None:
-        """Read the answer to `revoke`; a token that is already dead is revoked too."""
+        """Read the response to `revoke`; a token that is already dead is revoked too."""
 
     @abstractmethod
     def authorization(self, access_token: str) -> dict[str, str]:
         """Return the header that authorises a data call."""
 
     @property
+    @abstractmethod
     def data_host(self) -> str:
         """The base address that tokens of this system may be sent to."""
-        return self.hosts.of(self.name)
-
-
-class BusinessApi(TokenApi):
-    """A token system of the Business API: JSON, an envelope, the header `Access-Token`."""
-
-    def authorization(self, access_token: str) -> dict[str, str]:
-        return {"Access-Token": access_token}
-
-    def read_grant(self, response: Response) -> TokenResponse:
-        data = responses.business_data(response, long_term=self.long_term)
-        return responses.grant(response, data)
-
-    def read_revoked(self, response: Response) -> None:
-        try:
-            responses.business_data(response)
-        except AccessTokenRejected:
-            return
-
-    def endpoint(self, path: str, version: str = "v1.3") -> str:
-        """Return the address of an endpoint; the trailing slash matters to TikTok's gateway."""
-        return f"{self.hosts.business}/open_api/{version}/{path}/"
-
-    def spend(
-        self, path: str, app: App, body: dict[str, Any], *secrets: str, version: str = "v1.3"
-    ) -> Request:
-        """Return a token request that carries a single-use credential."""
-        return Request(
-            purpose="refresh" if "refresh_token" in body else "exchange",
-            method="POST",
-            url=self.endpoint(path, version),
-            app_id=app.app_id,
-            json=body,
-            spends=True,
-            secrets=(app.secret, *secrets),
-        )
-
-    def read(
-        self,
-        path: str,
-        access_token: str,
-        params: dict[str, str] | None = None,
-        *,
-        app: App | None = None,
-        verifies: bool = False,
-    ) -> Request:
-        """Return a data call; one with *app* sends the app secret in the query, as TikTok wants."""
-        query = dict(params or {})
-        secrets = [access_token]
-        if app is not None and "app_id" in query:
-            query["secret"] = app.secret
-            secrets.append(app.secret)
-        return Request(
-            purpose="verify" if verifies else "read",
-            method="GET",
-            url=self.endpoint(path),
-            app_id=app.app_id if app else "",
-            headers=self.authorization(access_token),
-            params=query,
-            secrets=tuple(secrets),
-        )
 
 
 def query_url(base: str, params: dict[str, str]) -> str:
     """Return *base* with *params* as its query."""
     return f"{base}?{urlencode(params)}"
-
-
-def account_holder_url(
-    hosts: Hosts,
-    app_id: str,
-    redirect_uri: str,
-    state: str,
-    scopes: tuple[str, ...],
-    **more: str,
-) -> str:
-    """Return the consent page of TikTok account holders.
-
-    `disable_auto_auth=1` shows the page even to someone who consented before, so that a person
-    sees which account they connect. (TikTok for Developers docs, Login Kit for Web.)
-    """
-    params = {
-        "client_key": app_id,
-        "response_type": "code",
-        "scope": ",".join(scopes),
-        "redirect_uri": redirect_uri,
-        "state": state,
-        "disable_auto_auth": "1",
-        **more,
-    }
-    return query_url(f"{hosts.tiktok}/v2/auth/authorize/", params)
 
 
 def json_list(items: tuple[str, ...]) -> str:
@@ -280,7 +309,7 @@ def need_redirect_uri(redirect_uri: str | None) -> str:
     return redirect_uri
 
 
-def need_app(connection: Connection) -> App:
+def need_app(connection: Consent) -> App:
     """Return the connection's app.
 
     Raises:

@@ -13,8 +13,7 @@ from tap_tiktok_auth.apis.base import Identity, need_app
 from tap_tiktok_auth.apis.marketing import LongTermBusinessApi
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Request, Response
-    from tap_tiktok_auth.config.models import Connection
+    from tap_tiktok_auth.apis.base import Consent, Request, Response
 
 
 @dataclass(frozen=True)
@@ -32,18 +31,19 @@ class CreatorMarketplaceApi(LongTermBusinessApi):
     """Brands' tokens. The endpoints stay at v1.3 whatever the Marketing API's version is."""
 
     name = "creator_marketplace"
+    refresh_tokens = False
 
     def verify(
-        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+        self, connection: Consent, access_token: str, scopes: tuple[str, ...] = ()
     ) -> Request:
         del scopes
         app = need_app(connection)
         return self.read(
-            "tto/oauth2/tcm", access_token, {"app_id": app.app_id}, app=app, verifies=True
+            "tto/oauth2/tcm", access_token, {"app_id": app.app_id}, app=app, purpose="verify"
         )
 
     def read_identity(self, response: Response) -> Identity:
-        data = responses.business_data(response, long_term=True)
+        data = self.read_data(response)
         ids = responses.identifiers(response, data.get("tto_tcm_account_ids"))
         return Identity(subject_id=ids[0] if ids else None, account_ids=ids)
 
@@ -52,8 +52,8 @@ class CreatorMarketplaceApi(LongTermBusinessApi):
         return self.read("tto/oauth2/info", access_token, {"tto_tcm_account_id": account_id})
 
     def read_account_info(self, response: Response) -> MarketplaceAccount | None:
-        """Read the answer to `account_info`; None if it names no account."""
-        data = responses.business_data(response, long_term=True)
+        """Read the response to `account_info`; None if it names no account."""
+        data = self.read_data(response)
         account_id = responses.identifier(response, data, "tto_tcm_account_id")
         if account_id is None:
             return None

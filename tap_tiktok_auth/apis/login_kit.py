@@ -7,24 +7,15 @@ returned seconds count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.base import (
-    Account,
-    Identity,
-    TokenApi,
-    account_holder_url,
-    need_redirect_uri,
-)
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis.base import Account, Identity, Request, TokenApi, need_redirect_uri
 from tap_tiktok_auth.errors import AccessTokenRejected, GrantRejected
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.apis.return_codes import Purpose
-    from tap_tiktok_auth.config.models import App, Connection
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
+    from tap_tiktok_auth.apis.base import Consent, Purpose, Response, TokenResponse
+    from tap_tiktok_auth.apis.platforms import App
 
 _PURPOSES: dict[str, Purpose] = {
     "authorization_code": "exchange",
@@ -38,26 +29,20 @@ class LoginKitApi(TokenApi):
     """TikTok users' tokens, and tokens of the app itself."""
 
     name = "login_kit"
-    loopback_redirect = True
+    account_holder = True
+    # The number leaves no doubt about the machine. (TikTok docs: Login Kit for Desktop.)
+    loopback_host = "127.0.0.1"
     pkce = True
+    verifies_without_app = True
     default_scopes = ("user.info.basic",)
     client_credentials = True
 
+    @property
+    def data_host(self) -> str:
+        return self.hosts.login_kit
+
     def authorization(self, access_token: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {access_token}"}
-
-    def authorize_url(
-        self,
-        app_id: str,
-        redirect_uri: str,
-        state: str,
-        *,
-        scopes: tuple[str, ...] = (),
-        challenge: str | None = None,
-    ) -> str:
-        pkce = {"code_challenge": challenge, "code_challenge_method": "S256"} if challenge else {}
-        wanted = scopes or self.default_scopes
-        return account_holder_url(self.hosts, app_id, redirect_uri, state, wanted, **pkce)
 
     def exchange(
         self,
@@ -84,7 +69,7 @@ class LoginKitApi(TokenApi):
         return self._token_request(app, {"grant_type": "client_credentials"})
 
     def verify(
-        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+        self, connection: Consent, access_token: str, scopes: tuple[str, ...] = ()
     ) -> Request:
         """Return `user/info`, which also says who the account is, as far as *scopes* allow."""
         more = ",username" if "user.info.profile" in scopes else ""
@@ -108,8 +93,11 @@ class LoginKitApi(TokenApi):
             secrets=(app.secret, access_token),
         )
 
+    def read_data(self, response: Response) -> dict[str, Any]:
+        return responses.login_kit_data(response)
+
     def read_grant(self, response: Response) -> TokenResponse:
-        return responses.grant(response, responses.login_kit_data(response))
+        return responses.grant(response, self.read_data(response))
 
     def read_identity(self, response: Response) -> Identity:
         account = self.read_account(response)
@@ -122,8 +110,8 @@ class LoginKitApi(TokenApi):
             return
 
     def read_account(self, response: Response) -> Account:
-        """Read the account from the answer to `verify`."""
-        data = responses.login_kit_data(response)
+        """Read the account from the response to `verify`."""
+        data = self.read_data(response)
         user = data.get("user")
         user = user if isinstance(user, dict) else {}
         return Account(

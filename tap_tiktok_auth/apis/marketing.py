@@ -9,21 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.apis import responses
-from tap_tiktok_auth.apis.base import (
-    Advertiser,
-    BusinessApi,
-    Identity,
-    json_list,
-    need_app,
-    query_url,
-)
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis.base import Advertiser, Identity, json_list, need_app, query_url
+from tap_tiktok_auth.apis.business import BusinessApi
 from tap_tiktok_auth.errors import ConfigurationError, RequestRefused
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
-    from tap_tiktok_auth.config.models import App, Connection
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
+    from tap_tiktok_auth.apis.base import Consent, Request, Response, TokenResponse
+    from tap_tiktok_auth.apis.platforms import App
 
 #: TikTok's codes for a call that is not there, or not any more.
 _NO_SUCH_CALL = frozenset({"40006", "40007", "40400", "41001"})
@@ -82,7 +74,7 @@ class LongTermBusinessApi(BusinessApi):
     """The advertiser-style authorization, which Creator Marketplace brands share."""
 
     code_parameter = "auth_code"
-    loopback_redirect = True
+    loopback_host = "localhost"
     long_term = True
 
     def authorize_url(
@@ -119,7 +111,9 @@ class LongTermBusinessApi(BusinessApi):
         }
         if self.token_version == "v2.0":  # noqa: S105  (a version, not a token)
             body["is_long_term"] = self.long_term_token
-        return self.spend("oauth2/access_token", app, body, code, version=self.token_version)
+        return self.post(
+            "exchange", "oauth2/access_token", app, body, code, version=self.token_version
+        )
 
     def refresh(self, app: App, refresh_token: str) -> Request:
         """Return the refresh of a v2.0 short-term token.
@@ -129,20 +123,15 @@ class LongTermBusinessApi(BusinessApi):
         """
         body = {"app_id": app.app_id, "secret": app.secret, "refresh_token": refresh_token}
         path = "oauth2/refresh_token"
-        return self.spend(path, app, body, refresh_token, version=self.token_version)
+        return self.post("refresh", path, app, body, refresh_token, version=self.token_version)
 
     def revoke(self, app: App, access_token: str) -> Request:
-        return Request(
-            purpose="revoke",
-            method="POST",
-            url=self.endpoint("oauth2/revoke_token", self.token_version),
-            app_id=app.app_id,
-            json={"app_id": app.app_id, "secret": app.secret, "access_token": access_token},
-            secrets=(app.secret, access_token),
-        )
+        body = {"app_id": app.app_id, "secret": app.secret, "access_token": access_token}
+        path = "oauth2/revoke_token"
+        return self.post("revoke", path, app, body, access_token, version=self.token_version)
 
     def read_grant(self, response: Response) -> TokenResponse:
-        """Read a token answer; that there is no refresh in v1.3 is told as what it is."""
+        """Read a token response; that there is no refresh in v1.3 is told as what it is."""
         try:
             return super().read_grant(response)
         except (ConfigurationError, RequestRefused) as error:
@@ -167,13 +156,14 @@ class MarketingApi(LongTermBusinessApi):
     """Advertisers' tokens."""
 
     name = "marketing"
+    has_advertisers = True
 
     @property
     def token_version(self) -> str:
         return self.api_version
 
     def verify(
-        self, connection: Connection, access_token: str, scopes: tuple[str, ...] = ()
+        self, connection: Consent, access_token: str, scopes: tuple[str, ...] = ()
     ) -> Request:
         """Return `oauth2/advertiser/get`, or `user/info` where ad accounts are configured.
 
@@ -181,14 +171,14 @@ class MarketingApi(LongTermBusinessApi):
         """
         del scopes
         if connection.advertiser_ids:
-            return self.read("user/info", access_token, app=connection.app, verifies=True)
+            return self.read("user/info", access_token, app=connection.app, purpose="verify")
         app = need_app(connection)
         return self.read(
-            "oauth2/advertiser/get", access_token, {"app_id": app.app_id}, app=app, verifies=True
+            "oauth2/advertiser/get", access_token, {"app_id": app.app_id}, app=app, purpose="verify"
         )
 
     def read_identity(self, response: Response) -> Identity:
-        data = responses.business_data(response, long_term=True)
+        data = self.read_data(response)
         if response.request.url.endswith("/user/info/"):
             user = responses.if_usable(responses.identifier, response, data, "core_user_id")
             return Identity(subject_id=user)
@@ -212,8 +202,8 @@ class MarketingApi(LongTermBusinessApi):
         return self.read("advertiser/info", access_token, params)
 
     def read_advertiser_info(self, response: Response) -> list[dict[str, Any]]:
-        """Read the answer to `advertiser_info`: one object for each ad account."""
-        data = responses.business_data(response, long_term=True)
+        """Read the response to `advertiser_info`: one object for each ad account."""
+        data = self.read_data(response)
         rows = responses.objects(response, data.get("list"))
         for row in rows:
             row["advertiser_id"] = responses.identifier(response, row, "advertiser_id")

@@ -12,15 +12,15 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from tap_tiktok_auth.apis.base import TokenResponse
 from tap_tiktok_auth.apis.return_codes import business_error, login_kit_error
-from tap_tiktok_auth.credentials.tokens import TokenResponse
 from tap_tiktok_auth.errors import NoAnswer, RateLimited, RequestRefused, TryAgainLater
 from tap_tiktok_auth.redaction import clean, clean_id, clean_message, echoes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_tiktok_auth.apis.messages import Response
+    from tap_tiktok_auth.apis.base import Response
 
 T = TypeVar("T")
 

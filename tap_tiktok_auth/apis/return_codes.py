@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.apis.return_code_table import (
     LOGIN,
@@ -42,19 +42,17 @@ from tap_tiktok_auth.errors import (
     TryAgainLater,
 )
 
+if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.base import Purpose
+
 __all__ = [
     "LOGIN_KIT_ERRORS",
     "RETURN_CODES",
     "SUCCESS_CODES",
-    "Purpose",
     "ReturnCode",
     "business_error",
     "login_kit_error",
 ]
-
-#: What a call is for: the exchange of an authorization code, the refresh of a token, a token of the
-#: app itself, asking TikTok whether a token works, reading data, or revoking a token.
-Purpose = Literal["exchange", "refresh", "client_token", "verify", "read", "revoke"]
 
 _CODE_REFUSED = (
     "TikTok refuses the authorization code: it was used before, has expired, was URL-decoded twice "

@@ -8,7 +8,6 @@ import re
 import sqlite3
 import sys
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,13 +16,14 @@ from click.shell_completion import CompletionItem
 from tap_tiktok_auth import next_steps
 from tap_tiktok_auth.cli import terminal
 from tap_tiktok_auth.cli.output import EXIT_ERROR, tell
-from tap_tiktok_auth.config import files, parsing, values
+from tap_tiktok_auth.config import parsing, values
 from tap_tiktok_auth.config.models import DEFAULT_NAME
 from tap_tiktok_auth.credentials.session import new_manager, session
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
 from tap_tiktok_auth.redaction import install, repeatable, teach
 from tap_tiktok_auth.store import empty_store, is_postgres, missing_file, sqlite_path
 from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.times import read_moment, read_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,13 +31,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import Config, Connection
     from tap_tiktok_auth.credentials.manager import TokenManager
 
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw])")
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,3})?")
-# RFC 3339, and a date alone. Python 3.10 reads neither `Z` nor any number of decimals.
-_MOMENT = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?)?"
-)
 
 
 def duration(text: str) -> float:
@@ -46,10 +40,10 @@ def duration(text: str) -> float:
     Raises:
         click.BadParameter: It is none of these.
     """
-    found = _DURATION.fullmatch(text)
-    if found is None and not _SECONDS.fullmatch(text):
+    seconds = read_span(text)
+    if seconds is None and not _SECONDS.fullmatch(text):
         raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 6h or 2d.")
-    return float(found[1]) * _UNITS[found[2]] if found else float(text)
+    return float(text) if seconds is None else seconds
 
 
 def start_time(text: str) -> Callable[[float], float]:
@@ -61,15 +55,11 @@ def start_time(text: str) -> Callable[[float], float]:
     Raises:
         click.BadParameter: It is none of these.
     """
-    if _DURATION.fullmatch(text):
-        ago = duration(text)
+    ago, moment = read_span(text), read_moment(text)
+    if ago is not None:
         return lambda now: now - ago
-    if found := _MOMENT.fullmatch(text):
-        date, time, decimals, offset = found.groups()
-        zone = "+00:00" if offset in {None, "Z", "z"} else offset
-        with suppress(ValueError, OverflowError):
-            whole = datetime.fromisoformat(f"{date}T{time or '00:00:00'}{zone}").timestamp()
-            return lambda _: whole + float(f"0.{decimals or 0}")
+    if moment is not None:
+        return lambda _: moment
     raise click.BadParameter(
         f"{text!r} is not a time such as 2026-01-31, 2026-01-31T12:00:00Z, 24h or 7d."
     )
@@ -84,7 +74,7 @@ def complete_name(
     """
     found: set[str] = set()
     with suppress(Exception):
-        config = files.merged(context.params.get("config_paths") or (), os.environ)
+        config = values.merged(context.params.get("config_paths") or (), os.environ)
         found.update(str(entry["name"]) for entry in config.get("connections") or ())
         url = config.get("token_store")
         if not is_postgres(url):  # which may be far away
@@ -145,7 +135,7 @@ def load(config_paths: tuple[str, ...]) -> Config:
     context = click.get_current_context(silent=True)
     if context is not None:  # an error is printed after the command's own context has ended
         context.find_root().call_on_close(lambda: next_steps.came_with(()))
-    settings = files.merged(config_paths, os.environ)
+    settings = values.merged(config_paths, os.environ)
     _set_up_logging(settings)
     return parsing.parse(settings)
 

@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
-from tap_tiktok_auth.cli.output import EXIT_AUTHORIZE, EXIT_ERROR, bar, duration_text
+from tap_tiktok_auth.cli.output import EXIT_AUTHORIZE, EXIT_ERROR, bar
 from tap_tiktok_auth.credentials import health, lifecycle
 from tap_tiktok_auth.errors import AuthorizationRequired
+from tap_tiktok_auth.times import as_date, span_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,7 +58,7 @@ def row(result: CheckResult, warning_days: int, *, bars: bool = False) -> tuple[
         (result.connection.api, "plain"),
         (status, _TONES[status]),
         (left, "plain" if share is None else "good" if share else "bad"),
-        (lifecycle.as_date(deadline) if deadline else "", tone),
+        (as_date(deadline) if deadline else "", tone),
     )
 
 
@@ -75,7 +76,7 @@ def _time_left(result: CheckResult) -> tuple[str, float | None]:
     if left <= 0:
         return "expired", 0.0
     lifetime = token.expires_at - token.issued_at
-    return duration_text(left), min(left / lifetime, 1.0) if lifetime > 0 else 1.0
+    return span_text(left), min(left / lifetime, 1.0) if lifetime > 0 else 1.0
 
 
 def totals(results: Sequence[CheckResult], days: int) -> str:

@@ -58,8 +58,8 @@ def _print(findings: Sequence[Finding]) -> None:
         findings, lambda one: f"{one.check}{one.level}{one.status}{one.message}"
     ):
         line(click.style(finding.level, fg=_COLOURS[finding.level]), finding.text)
-        if finding.mend is not None:
-            line("", f"-> {completed(finding.mend)}")
+        if finding.fix is not None:
+            line("", f"-> {completed(finding.fix)}")
         if alike:
             line("", others([other.connection or other.message for other in alike]))
     levels = [finding.level for finding in findings]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tap_tiktok_auth.cli import common, output
-from tap_tiktok_auth.credentials.lifecycle import as_time
 from tap_tiktok_auth.metadata import token_event
+from tap_tiktok_auth.times import as_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

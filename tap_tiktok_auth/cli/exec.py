@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.cli import common, output
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.credentials.checks import check
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.metadata import rfc3339
 from tap_tiktok_auth.redaction import SECRETS
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -153,7 +154,7 @@ def exec_command(
         if held.warning is not None:
             output.tell(str(held.warning.of(connection.name)))
         defaults = {"TIKTOK_ACCESS_TOKEN": "access_token"}
-        if held.stored.api == "marketing":
+        if APIS[held.stored.api].has_advertisers:
             defaults["TIKTOK_ADVERTISER_IDS"] = "advertiser_ids"
         wanted = assignments or defaults
         known = _field_values(manager, held, set(wanted.values()))
@@ -175,7 +176,7 @@ def _field_values(
         TikTokAuthError: TikTok was asked for the ad accounts and refused.
     """
     stored, ids = held.stored, None
-    if stored.api == "marketing" and wanted & {"advertiser_ids", "advertiser_ids_json"}:
+    if APIS[stored.api].has_advertisers and wanted & {"advertiser_ids", "advertiser_ids_json"}:
         ids = _advertiser_ids(manager, held)
     return {
         "access_token": held.token.access_token,

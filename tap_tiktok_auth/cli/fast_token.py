@@ -10,7 +10,6 @@ from tap_tiktok_auth.config.parsing import check_name, parse
 from tap_tiktok_auth.config.values import from_environment
 from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import StoreError
-from tap_tiktok_auth.network import strangers
 from tap_tiktok_auth.process import give_stdout_up
 from tap_tiktok_auth.store import missing_file
 
@@ -44,7 +43,7 @@ def _fresh_token(name: str) -> str | None:
     config = parse(from_environment(os.environ))
     if missing_file(config.token_store) is not None:
         return None
-    if strangers(config.hosts):
+    if config.hosts.strangers():
         return None  # the command line warns of them
     with session(config) as manager:
         try:

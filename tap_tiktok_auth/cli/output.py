@@ -41,8 +41,6 @@ _STYLES: Mapping[Tone, dict[str, Any]] = {
 _GAP = "  "
 #: Columns of a terminal below which a text of several words goes below its row.
 _NARROW = 36
-#: Units of a duration, the largest first, as seconds.
-_UNITS = {"d": 86_400, "h": 3_600, "m": 60}
 
 
 def tell(line: str) -> None:
@@ -149,17 +147,6 @@ def bar(share: float, size: int = 6) -> str:
     filled = min(max(round(share * size), 1 if share > 0 else 0), size)
     full, empty = ("█", "░") if _draws_blocks() else ("#", ".")
     return full * filled + empty * (size - filled)
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration in its two largest units: `23h12m`."""
-    whole = int(max(seconds, 0))
-    for unit, below in (("d", "h"), ("h", "m")):
-        if whole >= _UNITS[unit]:
-            more = whole % _UNITS[unit] // _UNITS[below]
-            few = whole < 100 * _UNITS[unit]
-            return f"{whole // _UNITS[unit]}{unit}" + (f"{more:02}{below}" if few else "")
-    return f"{whole // 60}m" if whole >= 60 else f"{whole}s"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tap_tiktok_auth import command
 from tap_tiktok_auth.cli import common, connections_view, output
 from tap_tiktok_auth.credentials import health
 from tap_tiktok_auth.credentials.checks import check_all
-from tap_tiktok_auth.metadata import rfc3339
+from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.checks import CheckResult

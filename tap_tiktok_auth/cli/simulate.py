@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tap_tiktok_auth import apis as token_systems
 from tap_tiktok_auth.cli.exec import ListingCommand, command_environment, start_failure
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.simulator.grants import APIS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.simulator import Simulator
 
 _KEPT = frozenset({f"{ENV_PREFIX}LOGLEVEL"})
-_SENDS_REDIRECT_URI = frozenset({"accounts", "creator", "login_kit"})
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -145,7 +145,7 @@ def _settings(tiktok: Simulator, apis: Sequence[str], folder: Path) -> dict[str,
     connections = []
     for api in apis:
         names = ["api", "app_id", "app_secret", "auth_code"]
-        names += ["redirect_uri"] if api in _SENDS_REDIRECT_URI else []
+        names += ["redirect_uri"] if token_systems.APIS[api].account_holder else []
         found = tiktok.settings(api)
         connections.append({name: found[name] for name in names})
     if len(connections) == 1:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tap_tiktok_auth.errors import Interrupted
-from tap_tiktok_auth.login.waiting import Pasted
+from tap_tiktok_auth.login.listener import TypedLines
 
 if TYPE_CHECKING:
     import threading
@@ -74,17 +74,21 @@ def confirm(question: str, stop: threading.Event | None = None) -> bool:
 
 
 def _answer(prompt: str, stop: threading.Event | None = None) -> str:
-    typed = Pasted(sys.stdin.fileno())
     try:
         _show(prompt)
-        while (line := typed.line(_STEP)) is None:
-            if typed.ended:
-                raise click.Abort
-            if stop is not None and stop.is_set():
-                raise Interrupted("told to stop")
+        return _typed_line(stop)
     except BaseException:
         _show("\n")  # what follows does not stand behind the prompt
         raise
+
+
+def _typed_line(stop: threading.Event | None) -> str:
+    typed = TypedLines(sys.stdin.fileno())
+    while (line := typed.line(_STEP)) is None:
+        if typed.ended:
+            raise click.Abort
+        if stop is not None and stop.is_set():
+            raise Interrupted("told to stop")
     return line
 
 

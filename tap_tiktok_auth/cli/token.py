@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tap_tiktok_auth.cli import common, output
-from tap_tiktok_auth.metadata import rfc3339
+from tap_tiktok_auth.times import rfc3339
 
 
 @click.command()

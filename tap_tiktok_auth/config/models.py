@@ -1,10 +1,18 @@
-"""Connections: whose tokens are wanted, and what their chains start from."""
+"""The checked config, and its connections: whose tokens are wanted, and what they start from."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import App, Hosts
+
+if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.base import TokenApi
+
+__all__ = ["DEFAULT_NAME", "App", "Config", "Connection", "Defaults", "Hosts", "Seed", "SeedKind"]
 
 SeedKind = Literal[
     "auth_code", "refresh_token", "access_token", "access_and_refresh_token", "client_credentials"
@@ -22,40 +30,10 @@ def is_name(text: object) -> bool:
 
 
 @dataclass(frozen=True)
-class App:
-    """An app registered with TikTok.
-
-    Attributes:
-        app_id: The app id; for Login Kit the client key.
-        secret: The app secret; for Login Kit the client secret.
-    """
-
-    app_id: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Hosts:
-    """Where TikTok is: base addresses without a trailing slash."""
-
-    business: str
-    login_kit: str
-    tiktok: str
-
-    def of(self, api: str) -> str:
-        """Return where a token system's requests go, those with tokens and those for them."""
-        return self.login_kit if api == "login_kit" else self.business
-
-
-@dataclass(frozen=True)
 class Seed:
     """The credential in the config that a chain of tokens starts from.
 
     Attributes:
-        kind: What it is.
-        auth_code: The code from the callback.
-        refresh_token: A refresh token that the user already holds.
-        access_token: An access token that the user already holds.
         code_verifier: The PKCE verifier that belongs to the code.
     """
 
@@ -77,10 +55,9 @@ class Connection:
     """One consent: a name, a token system, the app, and what its chain of tokens starts from.
 
     Attributes:
-        name: The name the user gave it.
-        api: TikTok's token system, one of `settings.API_NAMES`.
+        api: The token system, by its name in `APIS`.
         app: The app; None if only the store knows it.
-        seed: What the chain starts from; None for a connection that lives in the store.
+        seed: None for a connection that lives in the store.
         redirect_uri: The callback address as registered.
         advertiser_ids: Ad accounts to use instead of discovering them.
         configured: Whether the config names it; else it was found in the store.
@@ -96,23 +73,27 @@ class Connection:
 
 
 @dataclass(frozen=True)
+class Defaults:
+    """What the top level lends to connections that it does not describe itself."""
+
+    api: str
+    app_id: str | None
+    app_secret: str | None = field(repr=False)
+    redirect_uri: str | None
+
+    def app(self) -> App | None:
+        """Return the shared app, if both of its credentials are set."""
+        return App(self.app_id, self.app_secret) if self.app_id and self.app_secret else None
+
+
+@dataclass(frozen=True)
 class Config:
-    """A checked config.
+    """A checked config: what its fields mean is told in the table of settings.
 
     Attributes:
         connections: The connections that the config names, sorted as there.
-        defaults: The top level's settings that connections share.
-        hosts: Where TikTok is.
-        token_store: Address of the token store; None for the default.
-        token_store_key: Key or keys of the token store; None for the key file.
-        refresh_margin: Seconds of remaining life below which a token is refreshed.
-        consent_warning_days: Days before a consent ends when warnings begin.
-        on_error: Whether a failed connection fails the run.
-        parallelism: Connections worked on at once.
-        requests_per_second: Limit of requests for each app.
-        request_timeout: Seconds that one request may take.
-        api_version: Version of the Marketing API.
-        long_term_token: Whether v2.0 is asked for tokens without a timer.
+        token_store: None for the default.
+        token_store_key: None for the key file.
     """
 
     connections: tuple[Connection, ...]
@@ -133,16 +114,8 @@ class Config:
         """Return the connection of that *name*, if the config has one."""
         return next((c for c in self.connections if c.name == name), None)
 
-
-@dataclass(frozen=True)
-class Defaults:
-    """What the top level lends to connections that it does not describe itself."""
-
-    api: str
-    app_id: str | None
-    app_secret: str | None = field(repr=False)
-    redirect_uri: str | None
-
-    def app(self) -> App | None:
-        """The shared app, if both of its credentials are set."""
-        return App(self.app_id, self.app_secret) if self.app_id and self.app_secret else None
+    def token_api(self, name: str) -> TokenApi:
+        """Return the token system of that *name*, set up as the config says."""
+        return APIS[name](
+            self.hosts, api_version=self.api_version, long_term_token=self.long_term_token
+        )

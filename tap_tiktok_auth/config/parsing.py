@@ -6,20 +6,21 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import LOGIN_KIT, App, Hosts
 from tap_tiktok_auth.config import settings
-from tap_tiktok_auth.config import values as setting_values
 from tap_tiktok_auth.config.models import (
     DEFAULT_NAME,
-    App,
     Config,
     Connection,
     Defaults,
-    Hosts,
     Seed,
     SeedKind,
     is_name,
 )
+from tap_tiktok_auth.config.values import validate
 from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.network import is_ip_address, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +32,14 @@ _HOST = re.compile(
     r"(?:/[a-z0-9_-][a-z0-9._-]*)*/*",
     re.ASCII | re.IGNORECASE,
 )
+_DEFAULT_API = settings.BY_NAME["api"].default
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
-_APP_ID = re.compile(r"[0-9]{1,32}", re.ASCII)
-_CLIENT_KEY = re.compile(r"(?:sb)?aw[a-z0-9]{12,18}", re.ASCII)
 _NAME_RULE = "letters, digits and . _ - @ :, at most 100, beginning with a letter or digit"
+#: The settings that hold for a whole run, under their names in `Config`.
+_RUN_SETTINGS = (Config.__dataclass_fields__.keys() & settings.BY_NAME.keys()) - {"connections"}
+_HOST_SETTINGS = ("business_api_url", "login_kit_api_url", "tiktok_url")
+#: What the top level lends to the entries of `connections`.
+_LENT = ("api", "app_id", "app_secret", "redirect_uri", "advertiser_ids")
 
 
 def parse(config: Mapping[str, Any]) -> Config:
@@ -47,42 +52,15 @@ def parse(config: Mapping[str, Any]) -> Config:
         ConfigurationError: The config is wrong; the message names the setting, never its value.
     """
     config = {key: value for key, value in config.items() if value is not None}
-    setting_values.validate(config, settings.BY_NAME)
+    validate(config, settings.BY_NAME)
     values = {s.name: config.get(s.name, s.default) for s in settings.SETTINGS}
-    hosts = Hosts(
-        business=_host("business_api_url", values["business_api_url"]),
-        login_kit=_host("login_kit_api_url", values["login_kit_api_url"]),
-        tiktok=_host("tiktok_url", values["tiktok_url"]),
-    )
+    hosts = Hosts(*(_host(name, values[name]) for name in _HOST_SETTINGS))
     return Config(
         connections=_connections(config),
-        defaults=Defaults(
-            api=values["api"],
-            app_id=values["app_id"],
-            app_secret=values["app_secret"],
-            redirect_uri=values["redirect_uri"],
-        ),
+        defaults=Defaults(*(values[name] for name in Defaults.__dataclass_fields__)),
         hosts=hosts,
         **{name: values[name] for name in _RUN_SETTINGS},
     )
-
-
-_RUN_SETTINGS = (
-    "token_store",
-    "token_store_key",
-    "refresh_margin",
-    "consent_warning_days",
-    "on_error",
-    "parallelism",
-    "requests_per_second",
-    "request_timeout",
-    "api_version",
-    "long_term_token",
-)
-
-
-#: What the top level lends to the entries of `connections`.
-_LENT = ("api", "app_id", "app_secret", "redirect_uri", "advertiser_ids")
 
 
 def check_name(name: str, where: str = "name") -> str:
@@ -95,6 +73,21 @@ def check_name(name: str, where: str = "name") -> str:
         msg = f"{where} is not a connection's name"
         raise ConfigurationError(msg, next_step=f"Allowed are {_NAME_RULE}.")
     return name
+
+
+def check_app(api: str, app_id: str | None, secret: str | None, where: str = "") -> None:
+    """Refuse an app id that cannot be one: it is shown everywhere, and may be the secret.
+
+    Raises:
+        ConfigurationError: It cannot be one.
+    """
+    platform = APIS.platform(api)
+    if app_id and not platform.is_app_id(app_id, secret):
+        which = "" if platform is LOGIN_KIT else f": those of api {api} are numbers"
+        raise ConfigurationError(
+            f"setting {where}app_id is no {platform.app_ids}{which}",
+            next_step="Did app_id and app_secret change places?",
+        )
 
 
 def _connections(config: Mapping[str, Any]) -> tuple[Connection, ...]:
@@ -112,10 +105,13 @@ def _connections(config: Mapping[str, Any]) -> tuple[Connection, ...]:
                 msg = "setting connections has an entry named default beside the top level's seed"
             raise ConfigurationError(msg, next_step="Give each connection a name of its own.")
         own = {k: v for k, v in entry.items() if k != "name" and v is not None}
-        setting_values.validate(own, settings.PER_CONNECTION, where)
-        lent = dict(shared)
-        if own.get("api", lent.get("api", "marketing")) != "marketing":
-            lent.pop("advertiser_ids", None)
+        validate(own, settings.PER_CONNECTION, where)
+        api = own.get("api", shared.get("api", _DEFAULT_API))
+        lent = {
+            name: value
+            for name, value in shared.items()
+            if name != "advertiser_ids" or APIS[api].has_advertisers
+        }
         found[name] = _connection(name, {**lent, **own}, where)
     return tuple(found.values())
 
@@ -138,25 +134,23 @@ def _is_client_credentials(values: Mapping[str, Any]) -> bool:
 
 
 def _connection(name: str, values: Mapping[str, Any], where: str) -> Connection:
-    api = values.get("api", settings.BY_NAME["api"].default)
+    api = values.get("api", _DEFAULT_API)
     seed = _seed(values, api, where)
     app_id, secret = values.get("app_id"), values.get("app_secret")
     check_app(api, app_id, secret, where)
     advertiser_ids = tuple(values.get("advertiser_ids", ()))
-    if advertiser_ids and api != "marketing":
-        msg = f"setting {where}advertiser_ids is for api marketing only"
-        raise ConfigurationError(msg, next_step="Remove it.")
-    if not _works_without_app(api, seed, advertiser_ids):
-        for setting, value in (("app_id", app_id), ("app_secret", secret)):
-            if value is None:
-                msg = f"setting {where}{setting} is missing, connection {name} needs it"
-                step = f"Set {where}{setting}."
-                if api == "marketing" and seed is not None and seed.kind == "access_token":
-                    step = (
-                        f"Set {where}app_id and {where}app_secret, or {where}advertiser_ids: with "
-                        "these an access_token works alone."
-                    )
-                raise ConfigurationError(msg, next_step=step)
+    if advertiser_ids:
+        _check_is_for(api, "has_advertisers", f"{where}advertiser_ids", "Remove it.")
+    if not (app_id and secret) and not _works_without_app(api, seed, advertiser_ids):
+        missing = "app_secret" if app_id else "app_id"
+        step = f"Set {where}{missing}."
+        if seed is not None and seed.kind == "access_token" and APIS[api].has_advertisers:
+            step = (
+                f"Set {where}app_id and {where}app_secret, or {where}advertiser_ids: with these "
+                "an access_token works alone."
+            )
+        msg = f"setting {where}{missing} is missing, connection {name} needs it"
+        raise ConfigurationError(msg, next_step=step)
     return Connection(
         name=name,
         api=api,
@@ -167,58 +161,33 @@ def _connection(name: str, values: Mapping[str, Any], where: str) -> Connection:
     )
 
 
-def check_app(api: str, app_id: str | None, secret: str | None, where: str = "") -> None:
-    """Refuse an app id that cannot be one: it is shown everywhere, and may be the secret.
-
-    Apps of TikTok for Business are numbered. The client keys of Login Kit have a form that no
-    client secret has.
-
-    Raises:
-        ConfigurationError: It cannot be one.
-    """
-    if api == "login_kit":
-        keys = [value for value in (app_id, secret) if value and _CLIENT_KEY.fullmatch(value)]
-        wrong = bool(app_id) and keys == [secret]
-    else:
-        wrong = bool(app_id) and not _APP_ID.fullmatch(app_id or "")
-    if wrong:
-        what = (
-            "no client key" if api == "login_kit" else f"no app id: those of api {api} are numbers"
-        )
-        raise ConfigurationError(
-            f"setting {where}app_id is {what}",
-            next_step="Did app_id and app_secret change places?",
-        )
-
-
 def _works_without_app(api: str, seed: Seed | None, advertiser_ids: tuple[str, ...]) -> bool:
     """Whether nothing that the connection does needs the app's credentials."""
     if seed is None:
         return True
-    return seed.kind == "access_token" and (api == "login_kit" or bool(advertiser_ids))
+    alone = bool(advertiser_ids) or APIS[api].verifies_without_app
+    return seed.kind == "access_token" and alone
 
 
 def _seed(values: Mapping[str, Any], api: str, where: str) -> Seed | None:
     code, refresh, access = (values.get(name) for name in settings.SEEDS)
     if _is_client_credentials(values):
-        if api != "login_kit":
-            msg = f"setting {where}grant_type client_credentials is for api login_kit only"
-            raise ConfigurationError(msg)
+        grant = f"{where}grant_type client_credentials"
+        _check_is_for(api, "client_credentials", grant)
         if code or refresh or access:
-            msg = f"setting {where}grant_type client_credentials stands beside a seed"
+            msg = f"setting {grant} stands beside a seed"
             raise ConfigurationError(msg, next_step="Remove one of them.")
         return Seed("client_credentials")
     if code and (refresh or access):
         other = "refresh_token" if refresh else "access_token"
         msg = f"settings {where}auth_code and {where}{other} stand beside each other"
         raise ConfigurationError(msg, next_step="Keep the one that the chain shall start from.")
-    if refresh and api == "creator_marketplace":
+    if refresh and not APIS[api].refresh_tokens:
         msg = f"setting {where}refresh_token is not for api {api}, whose tokens are not refreshed"
         raise ConfigurationError(msg, next_step="Remove it.")
     verifier = values.get("code_verifier")
-    if verifier and api != "login_kit":
-        msg = f"setting {where}code_verifier is for api login_kit only"
-        raise ConfigurationError(msg, next_step="Remove it.")
+    if verifier:
+        _check_is_for(api, "pkce", f"{where}code_verifier", "Remove it.")
     if code:
         return Seed("auth_code", auth_code=code, code_verifier=verifier)
     if refresh:
@@ -227,38 +196,41 @@ def _seed(values: Mapping[str, Any], api: str, where: str) -> Seed | None:
     return Seed("access_token", access_token=access) if access else None
 
 
-def _host(name: str, url: str) -> str:
-    def wrong(problem: str) -> ConfigurationError:
-        step = "Write it like https://host, or http://127.0.0.1:8080 for a simulator."
-        return ConfigurationError(f"setting {name} {problem}", next_step=step)
+def _check_is_for(api: str, fact: str, setting: str, next_step: str | None = None) -> None:
+    """Refuse a setting that a token system has no use for."""
+    if not getattr(APIS[api], fact):
+        those = " or ".join(name for name, kind in APIS.items() if getattr(kind, fact))
+        raise ConfigurationError(f"setting {setting} is for api {those} only", next_step=next_step)
 
+
+def _host(name: str, url: str) -> str:
+    problem = _host_problem(url)
+    if problem is not None:
+        step = "Write it like https://host, or http://127.0.0.1:8080 for a simulator."
+        raise ConfigurationError(f"setting {name} {problem}", next_step=step)
+    return url.rstrip("/")
+
+
+def _host_problem(url: str) -> str | None:
     parts = _split_url(url)
     if parts is None:
-        raise wrong("is not a URL")
+        return "is not a URL"
     if not parts.hostname or parts.scheme not in {"http", "https"}:
-        raise wrong("is not an http or https URL")
+        return "is not an http or https URL"
     if parts.username is not None or any(char in url for char in "@?#"):
-        raise wrong("must have no user, query or fragment")
+        return "must have no user, query or fragment"
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise wrong("must be https; http is allowed on a loopback address only")
+        return "must be https; http is allowed on a loopback address only"
     if not _HOST.fullmatch(url) or not _is_plain_host(parts.hostname):
-        raise wrong(
-            "must have a plain host: letters, digits, hyphens and single dots, no other signs"
-        )
-    return url.rstrip("/")
+        return "must have a plain host: letters, digits, hyphens and single dots, no other signs"
+    return None
 
 
 def _is_plain_host(host: str) -> bool:
     """Whether a host is a name, or an address in the one form that all programs read alike."""
     if ":" not in host and not _NUMBER.fullmatch(host.rpartition(".")[2]):
         return len(host) <= 253
-    import ipaddress  # noqa: PLC0415  (not with TikTok's own hosts)
-
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return is_ip_address(host)
 
 
 def _split_url(url: str) -> SplitResult | None:
@@ -270,15 +242,3 @@ def _split_url(url: str) -> SplitResult | None:
     except ValueError:
         return None  # its text has a piece of the URL, and would be logged as the error's context
     return parts
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* is this machine: localhost, 127.0.0.0/8 or ::1."""
-    if host == "localhost":
-        return True
-    import ipaddress  # noqa: PLC0415  (not with TikTok's own hosts)
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,43 +1,34 @@
-"""The settings: one table from which schema, environment variables and documentation come.
-
-Reading settings never raises an error that contains a value: a value may be a secret that was put
-into the wrong place.
-"""
+"""The settings: one table from which schema, environment variables and documentation come."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.platforms import BUSINESS, CONSENT_HOST, LOGIN_KIT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 #: Prefix of the environment variables that carry settings.
 ENV_PREFIX = "TAP_TIKTOK_AUTH_"
 
-#: TikTok's token systems, in the order in which they are documented.
-API_NAMES = ("marketing", "accounts", "creator_marketplace", "creator", "login_kit")
-
 Kind = Literal["string", "integer", "number", "boolean", "strings", "objects", "object"]
 
 _JSON_TYPES: dict[Kind, dict[str, Any]] = {
-    "string": {"type": ["string", "null"]},
-    "integer": {"type": ["integer", "null"]},
-    "number": {"type": ["number", "null"]},
-    "boolean": {"type": ["boolean", "null"]},
     "strings": {"type": ["array", "null"], "items": {"type": "string"}},
     "objects": {"type": ["array", "null"]},
-    "object": {"type": ["object", "null"]},
 }
+_SPELLINGS = {"api": "API", "id": "ID", "ids": "IDs", "uri": "URI", "url": "URL"}
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting.
 
     Attributes:
         name: Its name in the config; the environment variable is `TAP_TIKTOK_AUTH_<NAME>`.
-        kind: The kind of its value.
-        label: A short title.
         description: What it means, with units.
-        default: The value when it is not set.
+        label: A short title; by default made from the name.
         secret: Whether its value must never be shown.
         choices: The allowed values, if they are few.
         minimum: The smallest allowed number.
@@ -45,12 +36,12 @@ class Setting:
     """
 
     name: str
-    kind: Kind
-    label: str
     description: str
+    kind: Kind = "string"
+    label: str = ""
     default: Any = None
     secret: bool = False
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     minimum: float | None = None
     per_connection: bool = False
 
@@ -59,9 +50,16 @@ class Setting:
         """The environment variable that sets it."""
         return ENV_PREFIX + self.name.upper()
 
+    @property
+    def title(self) -> str:
+        """The label, or the name written as one."""
+        words = " ".join(_SPELLINGS.get(word, word) for word in self.name.split("_"))
+        return self.label or words[0].upper() + words[1:]
+
     def schema(self) -> dict[str, Any]:
         """Return its JSON schema, with the annotations that the Singer SDK reads."""
-        schema = dict(_JSON_TYPES[self.kind], title=self.label, description=self.description)
+        kind = _JSON_TYPES.get(self.kind, {"type": [self.kind, "null"]})
+        schema = {**kind, "title": self.title, "description": self.description}
         if self.default is not None:
             schema["default"] = self.default
         if self.choices:
@@ -76,47 +74,39 @@ class Setting:
 _CONNECTION_SETTINGS = (
     Setting(
         "api",
-        "string",
-        "API",
         "TikTok token system: `marketing` (advertisers), `accounts` (TikTok account holders), "
         "`creator_marketplace` (TikTok One brands), `creator` (Creator Marketplace creators) or "
         "`login_kit` (TikTok for Developers).",
         default="marketing",
-        choices=API_NAMES,
+        choices=APIS,
     ),
-    Setting("app_id", "string", "App ID", "App id; for Login Kit the client key."),
+    Setting(
+        "app_id",
+        "App id; for Login Kit the client key.",
+    ),
     Setting(
         "app_secret",
-        "string",
-        "App secret",
         "App secret; for Login Kit the client secret.",
         secret=True,
     ),
     Setting(
         "auth_code",
-        "string",
-        "Authorization code",
         "Seed: the code from the callback, URL-decoded once. Exchanged once; harmless afterwards.",
+        label="Authorization code",
         secret=True,
     ),
     Setting(
         "refresh_token",
-        "string",
-        "Refresh token",
         "Seed: a refresh token that you already hold.",
         secret=True,
     ),
     Setting(
         "access_token",
-        "string",
-        "Access token",
         "Seed: an access token that you already hold. May stand beside `refresh_token`.",
         secret=True,
     ),
     Setting(
         "grant_type",
-        "string",
-        "TokenResponse type",
         "`authorization_code` for a person's consent; `client_credentials` (Login Kit only) for a "
         "token of the app itself, which needs no seed.",
         default="authorization_code",
@@ -124,24 +114,20 @@ _CONNECTION_SETTINGS = (
     ),
     Setting(
         "redirect_uri",
-        "string",
-        "Redirect URI",
         "The callback address as registered with TikTok; sent by `accounts`, `creator` and "
         "`login_kit`.",
     ),
     Setting(
         "code_verifier",
-        "string",
-        "PKCE code verifier",
         "The verifier of the authorization request; Login Kit desktop and mobile apps only.",
+        label="PKCE code verifier",
         secret=True,
     ),
     Setting(
         "advertiser_ids",
-        "strings",
-        "Advertiser IDs",
         "Ad accounts to use where TikTok does not allow their discovery, such as the sandbox; "
         "`marketing` only.",
+        kind="strings",
     ),
 )
 
@@ -150,71 +136,61 @@ _CONNECTION_SETTINGS = (
 SDK_SETTINGS = (
     Setting(
         "stream_maps",
-        "object",
-        "Stream maps",
         "Stream maps of the Singer SDK: by stream, what to rename, compute, filter or leave out.",
+        kind="object",
     ),
     Setting(
         "stream_map_config",
-        "object",
-        "Stream map config",
         "Values that the expressions of `stream_maps` find in `config`.",
+        kind="object",
     ),
     Setting(
         "faker_config",
-        "object",
-        "Faker config",
         "`seed` and `locale` of `fake` in `stream_maps`; needs the package faker beside the tap.",
+        kind="object",
     ),
     Setting(
         "flattening_enabled",
-        "boolean",
-        "Flattening enabled",
         "Write nested properties as columns; needs `flattening_max_depth`.",
+        kind="boolean",
     ),
     Setting(
         "flattening_max_depth",
-        "integer",
-        "Flattening: greatest depth",
         "How many levels are flattened.",
+        kind="integer",
+        label="Flattening: greatest depth",
         minimum=0,
     ),
     Setting(
         "flattening_max_key_length",
-        "integer",
-        "Flattening: longest key",
         "Longest name of a flattened property; parts of longer ones are shortened.",
+        kind="integer",
+        label="Flattening: longest key",
         minimum=1,
     ),
     Setting(
         "flattening_separator",
-        "string",
-        "Flattening: separator",
         "What stands between the parts of a flattened property's name.",
+        label="Flattening: separator",
     ),
 )
 
 SETTINGS: tuple[Setting, ...] = (
-    *(replace(setting, per_connection=True) for setting in _CONNECTION_SETTINGS),
+    *(setting._replace(per_connection=True) for setting in _CONNECTION_SETTINGS),
     Setting(
         "connections",
-        "objects",
-        "Connections",
         "Several connections: a list of objects with `name` and any of the settings above. What "
         "an entry omits it takes from the top level, except for the seeds.",
+        kind="objects",
     ),
     Setting(
         "token_store",
-        "string",
-        "Token store",
         "Where tokens are kept: `sqlite:////absolute/path.db`, or `postgresql://…` to share them "
         "between machines. Default: a SQLite file in the user's data folder.",
         secret=True,
     ),
     Setting(
         "token_store_key",
-        "string",
-        "Token store key",
         "Fernet key of the token store, made by `tiktok-auth keygen`. Several, comma separated: "
         "the first encrypts, all decrypt. Default for SQLite: a key file, mode 0600, in the "
         "user's config folder.",
@@ -222,89 +198,76 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "refresh_margin",
-        "integer",
-        "Refresh margin",
         "Seconds: a token is refreshed when less is left, but never with more than half of its "
         "own lifetime left.",
+        kind="integer",
         default=1800,
         minimum=0,
     ),
     Setting(
         "consent_warning_days",
-        "integer",
-        "Consent warning days",
         "Days: warn when a consent ends sooner.",
+        kind="integer",
         default=30,
         minimum=0,
     ),
     Setting(
         "on_error",
-        "string",
-        "On error",
         "`fail`: emit all that can be emitted, then exit 1. `warn`: the same, but exit 0.",
         default="fail",
         choices=("fail", "warn"),
     ),
     Setting(
         "parallelism",
-        "integer",
-        "Parallelism",
         "How many connections are worked on at once.",
+        kind="integer",
         default=8,
         minimum=1,
     ),
     Setting(
         "requests_per_second",
-        "number",
-        "Requests per second",
         "Limit of requests per second for each app; 10 is the limit of TikTok's Basic tier.",
+        kind="number",
         default=10,
         minimum=0.01,
     ),
     Setting(
         "request_timeout",
-        "integer",
-        "Request timeout",
         "Seconds: how long one request may take.",
+        kind="integer",
         default=30,
         minimum=1,
     ),
     Setting(
         "api_version",
-        "string",
-        "API version",
         "Version of the Marketing API. The Accounts and TikTok One endpoints stay at v1.3.",
         default="v1.3",
         choices=("v1.3", "v2.0"),
     ),
     Setting(
         "long_term_token",
-        "boolean",
-        "Long-term token",
         "Ask for a token without a timer; `api_version` v2.0 only, where it is always sent.",
+        kind="boolean",
+        label="Long-term token",
         default=True,
     ),
     Setting(
         "business_api_url",
-        "string",
-        "Business API URL",
         "Host of the Business API. `https`, or `http` on a loopback address.",
-        default="https://business-api.tiktok.com",
+        default=BUSINESS.own_hosts[0],
     ),
     Setting(
         "login_kit_api_url",
-        "string",
-        "Login Kit API URL",
         "Host of the Login Kit API. `https`, or `http` on a loopback address.",
-        default="https://open.tiktokapis.com",
+        label="Login Kit API URL",
+        default=LOGIN_KIT.own_hosts[0],
     ),
     Setting(
         "tiktok_url",
-        "string",
-        "TikTok URL",
         "Host of the page on which TikTok account holders consent. `https`, or `http` on a "
         "loopback address.",
-        default="https://www.tiktok.com",
+        label="TikTok URL",
+        default=CONSENT_HOST,
     ),
     *SDK_SETTINGS,
 )
@@ -324,7 +287,8 @@ def json_schema() -> dict[str, Any]:
     # The SDK adds its own by itself, in more detail.
     own = [setting for setting in SETTINGS if setting not in SDK_SETTINGS]
     properties = {setting.name: setting.schema() for setting in own}
-    entry = {name: _without_default(s.schema()) for name, s in PER_CONNECTION.items()}
+    # An entry has no defaults: they would hide what the top level lends.
+    entry = {name: s._replace(default=None).schema() for name, s in PER_CONNECTION.items()}
     name = {"type": "string", "title": "Name", "description": "The connection's name."}
     properties["connections"]["items"] = {
         "type": "object",
@@ -332,7 +296,3 @@ def json_schema() -> dict[str, Any]:
         "required": ["name"],
     }
     return {"type": "object", "properties": properties}
-
-
-def _without_default(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key != "default"}

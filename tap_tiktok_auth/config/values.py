@@ -1,4 +1,4 @@
-"""Values of settings: read from the environment, checked, and told apart from secrets.
+"""Values of settings: read from files and the environment, checked, told apart from secrets.
 
 Nothing here raises an error that contains a value: a value may be a secret that was put into the
 wrong place.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,50 @@ def _as_json(setting: Setting) -> str:
     return ", written as JSON" if setting.kind in {"strings", "objects", "object"} else ""
 
 
-def from_file(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a config file carries, with texts read as in the environment.
-
-    Meltano writes as text what its project does not declare the kind of.
+def read(path: str) -> dict[str, Any]:
+    """Return the settings of a JSON file.
 
     Raises:
-        ConfigurationError: A text is not of the setting's kind.
+        ConfigurationError: It is missing, cannot be read, is not a JSON object, or has a text that
+            is not of the setting's kind.
+    """
+    try:
+        config = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise ConfigurationError(f"the config file {path} cannot be read: {why}") from None
+    except json.JSONDecodeError as error:
+        # The error itself holds the whole text, so only its place is told.
+        raise ConfigurationError(
+            f"the config file {path} is not JSON: see line {error.lineno}, column {error.colno}"
+        ) from None
+    except (ValueError, RecursionError):
+        raise ConfigurationError(f"the config file {path} is not JSON") from None
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"the config file {path} is not a JSON object")
+    return _from_file(config)
+
+
+def merged(paths: Iterable[str], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings of the environment and of files; the later wins, files win.
+
+    Args:
+        paths: Config files; the word ENV stands for the environment and may be left out.
+        environ: The environment.
+
+    Raises:
+        ConfigurationError: A file or a variable is malformed.
+    """
+    config = from_environment(environ)
+    for path in paths:
+        config |= from_environment(environ) if path == "ENV" else read(path)
+    return config
+
+
+def _from_file(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with texts read as in the environment.
+
+    Meltano writes as text what its project does not declare the kind of.
     """
     return {
         name: _from_text(BY_NAME[name], value, name)

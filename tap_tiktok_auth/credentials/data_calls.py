@@ -11,7 +11,7 @@ from tap_tiktok_auth.errors import AccessTokenRejected, TikTokAuthError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.messages import Request, Response
+    from tap_tiktok_auth.apis.base import Request, Response
     from tap_tiktok_auth.credentials.manager import Credentials, TokenManager
 
 T = TypeVar("T")

@@ -19,6 +19,7 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
     TryAgainLater,
 )
+from tap_tiktok_auth.times import as_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -174,7 +175,7 @@ def _last_failure(stored: StoredConnection) -> TikTokAuthError | None:
     refused = stored.attempt is not None and stored.attempt.outcome == "refused"
     kind = AuthorizationRequired if refused else TryAgainLater
     return kind(
-        f"its last {what}, at {lifecycle.as_time(failure.at)}, failed: {failure.message}",
+        f"its last {what}, at {as_time(failure.at)}, failed: {failure.message}",
         code=failure.code,
         request_id=stored.request_id,
         next_step=lifecycle.LOGIN if refused else "Run: tiktok-auth refresh {connection}",

@@ -8,7 +8,6 @@ any history.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
 from tap_tiktok_auth.errors import (
@@ -17,6 +16,7 @@ from tap_tiktok_auth.errors import (
     Revoked,
     TikTokAuthError,
 )
+from tap_tiktok_auth.times import as_date
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import SeedKind
@@ -285,13 +285,3 @@ def consent_warning(
         "that",
         next_step="Before then, run: tiktok-auth login {connection}",
     )
-
-
-def as_time(moment: float) -> str:
-    """Return *moment* as RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def as_date(moment: float) -> str:
-    """Return the UTC date of *moment*."""
-    return as_time(moment)[:10]

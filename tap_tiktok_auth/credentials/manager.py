@@ -26,12 +26,12 @@ from tap_tiktok_auth.process import Forkable, Lock, deferred
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import Identity, TokenApi
+    from tap_tiktok_auth.apis.base import Identity, TokenApi, TokenResponse
     from tap_tiktok_auth.config.models import Config, Connection
     from tap_tiktok_auth.credentials.lifecycle import Step
     from tap_tiktok_auth.credentials.models import EventName, PendingLogin, StoredConnection
     from tap_tiktok_auth.credentials.single_flight import SingleFlight
-    from tap_tiktok_auth.credentials.tokens import Token, TokenResponse
+    from tap_tiktok_auth.credentials.tokens import Token
     from tap_tiktok_auth.credentials.wishes import Outcome
     from tap_tiktok_auth.http.client import Client
     from tap_tiktok_auth.store.contract import Store
@@ -146,9 +146,7 @@ class TokenManager(Forkable):
 
     def api(self, connection: Connection) -> TokenApi:
         """Return the token system of a connection."""
-        from tap_tiktok_auth.apis import api_for  # noqa: PLC0415  (not for a cached token)
-
-        return api_for(connection.api, self.config)
+        return self.config.token_api(connection.api)
 
     def outlook(self, connection: Connection, record: StoredConnection | None) -> Step:
         """Return what obtaining a token would begin with; nobody is asked, nothing changes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth import network
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import App, Connection, is_name
 from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.errors import ConfigurationError
@@ -130,7 +130,7 @@ class ConnectionRegistry:
 
         Whatever sends one of them, a token or the stored app's secret, asks here before.
         """
-        return network.refusal(record.origin, record.api, self._config.hosts)
+        return self._config.hosts.refusal(record.origin, APIS.platform(record.api))
 
     def _is_usable(self, record: StoredConnection) -> bool:
         """Whether a stored connection that the config does not name is part of a run."""

@@ -6,8 +6,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tap_tiktok_auth.apis.platforms import STRANGER
 from tap_tiktok_auth.credentials.manager import TokenManager
-from tap_tiktok_auth.network import STRANGER, strangers
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def session(config: Config) -> Iterator[TokenManager]:
     Raises:
         TikTokAuthError: The store cannot be used.
     """
-    for setting, host in strangers(config.hosts).items():
+    for setting, host in config.hosts.strangers().items():
         import logging  # noqa: PLC0415  (not for a fresh token)
 
         logging.getLogger(__name__).warning("%s", STRANGER.format(setting=setting, host=host))

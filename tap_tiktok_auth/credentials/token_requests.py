@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.apis.base import need_app
+from tap_tiktok_auth.apis.base import TokenResponse, need_app
 from tap_tiktok_auth.credentials import lifecycle
-from tap_tiktok_auth.credentials.tokens import TokenResponse
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     AuthorizationRequired,

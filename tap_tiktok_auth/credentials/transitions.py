@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.credentials.lifecycle import LOGIN, as_time, can_renew
+from tap_tiktok_auth.credentials.lifecycle import LOGIN, can_renew
 from tap_tiktok_auth.credentials.models import Event, LastError, StoredConnection, TokenRequestMark
 from tap_tiktok_auth.credentials.tokens import token_from_grant
 from tap_tiktok_auth.errors import (
@@ -20,11 +20,13 @@ from tap_tiktok_auth.errors import (
     NoAnswer,
     TikTokAuthError,
 )
+from tap_tiktok_auth.times import as_time
 
 if TYPE_CHECKING:
+    from tap_tiktok_auth.apis.base import TokenResponse
     from tap_tiktok_auth.credentials.lifecycle import Action
     from tap_tiktok_auth.credentials.models import EventName, Status
-    from tap_tiktok_auth.credentials.tokens import ObtainedBy, TokenResponse
+    from tap_tiktok_auth.credentials.tokens import ObtainedBy
 
 
 def after_grant(

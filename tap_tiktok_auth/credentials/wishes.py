@@ -12,12 +12,11 @@ from tap_tiktok_auth.errors import AuthorizationRequired, TikTokAuthError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_tiktok_auth.apis.base import Identity
+    from tap_tiktok_auth.apis.base import Identity, TokenResponse
     from tap_tiktok_auth.config.models import App, Connection
     from tap_tiktok_auth.credentials.lifecycle import Step
     from tap_tiktok_auth.credentials.models import EventName, StoredConnection
     from tap_tiktok_auth.credentials.registry import ConnectionRegistry
-    from tap_tiktok_auth.credentials.tokens import TokenResponse
     from tap_tiktok_auth.store.contract import Store
 
 

@@ -10,7 +10,6 @@ import functools
 import itertools
 import logging
 import os
-import re
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +20,7 @@ import requests
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import LocationValueError, ReadTimeoutError
 
-from tap_tiktok_auth.apis.messages import Response
+from tap_tiktok_auth.apis.base import Response
 from tap_tiktok_auth.errors import (
     ConfigurationError,
     GrantRejected,
@@ -32,6 +31,7 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.http.pacing import Pacer
 from tap_tiktok_auth.http.transport import Watchdog, WatchedAdapter, no_answer, unreachable
+from tap_tiktok_auth.network import is_loopback
 from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.version import VERSION
@@ -39,7 +39,7 @@ from tap_tiktok_auth.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.apis.messages import Request
+    from tap_tiktok_auth.apis.base import Request
     from tap_tiktok_auth.http.transport import Watch
 
 T = TypeVar("T")
@@ -54,7 +54,6 @@ QPM_PAUSE = 300.0
 
 _RETRIES = 4
 _WITHHELD = "withheld"
-_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 
 _HEADERS = {
     "Accept": "application/json",
@@ -214,7 +213,7 @@ class Client(Forkable):
         None for this machine: what is sent to it without TLS must not leave it.
         """
         parts = urlsplit(url)
-        if _LOOPBACK.fullmatch(parts.hostname or ""):
+        if is_loopback(parts.hostname or ""):
             return {}
         if parts.netloc not in self._proxies:
             self._proxies[parts.netloc] = dict(get_environ_proxies(url))

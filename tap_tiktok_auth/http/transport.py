@@ -25,7 +25,7 @@ from tap_tiktok_auth.errors import NoAnswer, Unreachable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_tiktok_auth.apis.messages import Request
+    from tap_tiktok_auth.apis.base import Request
 
 
 #: Looks at nothing before the watchdog's thread ends.

@@ -9,8 +9,8 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
-from tap_tiktok_auth.config.parsing import is_loopback
 from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.network import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

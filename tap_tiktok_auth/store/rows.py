@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import is_name
-from tap_tiktok_auth.config.settings import API_NAMES
 from tap_tiktok_auth.credentials.models import (
     AdvertiserAccess,
     AdvertiserSource,
@@ -323,7 +323,7 @@ def _one_of(*choices: object) -> Callable[[object], bool]:
 #: Tells for each column whether any version of this program may have written a value.
 _IS_OURS: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(COLUMNS, _is_plain),
-    "api": _one_of(*API_NAMES),
+    "api": APIS.__contains__,
     "generation": _is_count,
     "status": _one_of(*get_args(Status)),
     "long_term": _one_of(None, 0, 1),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tap_tiktok_auth.apis import APIS
-from tap_tiktok_auth.apis.messages import Request, Response
+from tap_tiktok_auth.apis.base import Request, Response
 from tap_tiktok_auth.config.models import App, Connection, Hosts
 
 SAMPLES = Path(__file__).parent / "samples"

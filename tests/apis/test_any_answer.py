@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_tiktok_auth.config.settings import API_NAMES
-from tap_tiktok_auth.credentials.tokens import TokenResponse, token_from_grant
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.apis.base import TokenResponse
+from tap_tiktok_auth.credentials.tokens import token_from_grant
 from tap_tiktok_auth.errors import NoAnswer, TikTokAuthError
 from tests.apis.replies import SECRETS, reader_of, reply, requests_of
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Request, Response
+    from tap_tiktok_auth.apis.base import Request, Response
 
-CALLS = [(name, purpose) for name in API_NAMES for purpose in requests_of(name)]
+CALLS = [(name, purpose) for name in APIS for purpose in requests_of(name)]
 
 KEYS = st.sampled_from(
     [
@@ -109,7 +110,7 @@ def test_a_value_or_an_error_of_ours(call: tuple[str, str], status: int, body: b
 
 @settings(max_examples=1000, deadline=None, derandomize=True)
 @given(
-    name=st.sampled_from(API_NAMES),
+    name=st.sampled_from(list(APIS)),
     fields=FIELDS,
     token=st.sampled_from(["act.good", "", "\x1b", "a" * 5000, "two words"]),
 )
@@ -159,7 +160,7 @@ NO_CODES: st.SearchStrategy[Any] = st.sampled_from(
 
 @settings(max_examples=1500, deadline=None, derandomize=True)
 @given(
-    name=st.sampled_from(API_NAMES),
+    name=st.sampled_from(list(APIS)),
     purpose=st.sampled_from(["exchange", "refresh"]),
     fields=st.dictionaries(st.sampled_from(BESIDE), JSON, max_size=6),
     code=NO_CODES,
@@ -196,7 +197,7 @@ def test_a_token_that_came_is_never_lost(
         b'"expires_in": -1e400',
     ],
 )
-@pytest.mark.parametrize("name", API_NAMES)
+@pytest.mark.parametrize("name", APIS)
 def test_damage_beside_a_token(name: str, beside: bytes) -> None:
     """Bytes that are no text, and numbers that Python does not convert, cost no token either."""
     body = b'{"code": 0, "data": {"access_token": "act.good", ' + beside + b"}}"
@@ -208,7 +209,7 @@ def test_damage_beside_a_token(name: str, beside: bytes) -> None:
 
 
 @pytest.mark.parametrize("behind", [b"\0", b"\n<!-- served by proxy -->", b'{"code": 40002}'])
-@pytest.mark.parametrize("name", API_NAMES)
+@pytest.mark.parametrize("name", APIS)
 def test_what_follows_a_token_answer(name: str, behind: bytes) -> None:
     """What stands behind the answer costs no token."""
     body = b'{"code": 0, "data": {"access_token": "act.good"}}' + behind

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_tiktok_auth.config.settings import API_NAMES
+from tap_tiktok_auth.apis import APIS
 from tests.apis.replies import ACCESS, APP, CODE, REFRESH, SECRET, SECRETS, api, requests_of
 
 B = "https://business.example/open_api/v1.3"
@@ -92,14 +92,14 @@ def test_documented_form(name: str, purpose: str) -> None:
     assert (request.json if name == "login_kit" else request.form) is None
 
 
-@pytest.mark.parametrize("name", API_NAMES)
+@pytest.mark.parametrize("name", APIS)
 def test_what_spends(name: str) -> None:
     """Only requests with a code or a refresh token count as spending one."""
     spending = {p for p, request in requests_of(name).items() if request.spends}
     assert spending == {"exchange", "refresh"}
 
 
-@pytest.mark.parametrize("name", API_NAMES)
+@pytest.mark.parametrize("name", APIS)
 def test_no_secret_in_what_is_shown(name: str) -> None:
     """Neither the address nor the text form of a request has a secret; it lists those it has."""
     for purpose, request in requests_of(name).items():

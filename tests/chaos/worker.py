@@ -18,7 +18,6 @@ import tap_tiktok_auth.redaction
 import tap_tiktok_auth.store.postgres
 import tap_tiktok_auth.store.recovery
 import tap_tiktok_auth.store.sqlite  # noqa: F401
-from tap_tiktok_auth.apis import api_for
 from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import StoreError
@@ -60,7 +59,7 @@ class Place:
                 "requests_per_second": 1_000,
             }
         )
-        api_for("accounts", config)  # imports what it needs
+        config.token_api("accounts")  # imports what it needs
         return config
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_tiktok_auth.cli.common import duration, start_time
-from tap_tiktok_auth.cli.output import duration_text
+from tap_tiktok_auth.times import span_text
 
 NOW = 1_800_000_000.0
 
@@ -57,10 +57,10 @@ def test_any_other_text_is_refused(text: str) -> None:
 )  # fmt: skip
 def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
     """The two largest units, never longer than it is."""
-    assert duration_text(seconds) == text
+    assert span_text(seconds) == text
 
 
 @given(st.floats(min_value=0, max_value=1e11))
 def test_durations_are_short(seconds: float) -> None:
     """No duration is wider than its column."""
-    assert len(duration_text(seconds)) <= 8
+    assert len(span_text(seconds)) <= 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
-from tap_tiktok_auth.credentials.tokens import TokenResponse
+from tap_tiktok_auth.apis.base import TokenResponse
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,
     ConfigurationError,

@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tap_tiktok_auth.apis.base import TokenResponse
 from tap_tiktok_auth.credentials import lifecycle, transitions
 from tap_tiktok_auth.credentials.lifecycle import Wish
 from tap_tiktok_auth.credentials.models import StoredConnection, TokenRequestMark
-from tap_tiktok_auth.credentials.tokens import TokenResponse
 from tap_tiktok_auth.errors import AccessTokenRejected, TikTokAuthError
 from tests.credentials.rotating import FATES, LIFE, Killed, Rotating
 

@@ -25,6 +25,7 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
     Unreachable,
 )
+from tap_tiktok_auth.times import as_time
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.lifecycle import Action
@@ -229,7 +230,7 @@ def test_a_refused_seed_does_not_explain_the_end_of_the_chain_before_it() -> Non
 )
 def test_the_days_of_a_consent(left: float, days: int, words: str | None) -> None:
     """Days are counted by dates in UTC, in the warning as in the field, and are never negative."""
-    assert lifecycle.as_time(NOW) == "2027-01-15T08:00:00Z"
+    assert as_time(NOW) == "2027-01-15T08:00:00Z"
     token = replace(record().token or Token(""), consent_deadline=NOW + left)
     held = record(token=replace(token, refresh_expires_at=NOW + left))
     assert lifecycle.consent_days_left(held.token, NOW) == days

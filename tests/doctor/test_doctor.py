@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.doctor.installation import check_installation
+from tap_tiktok_auth.doctor.settings import check_installation
 from tests.login.people import run
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def test_the_text_has_a_mend_below_each_trouble(patient: Patient) -> None:
 
 def test_the_old_backoff_is_told() -> None:
     """The distribution that overwrites files of ours is found, with the commands that mend it."""
-    (finding,) = check_installation(lambda name: name == "backoff")
+    finding = check_installation(lambda name: name == "backoff")
     assert finding.level == "problem"
-    assert finding.mend is not None
-    assert finding.mend.startswith("pip uninstall -y backoff && ")
-    (finding,) = check_installation(lambda _: False)
+    assert finding.fix is not None
+    assert finding.fix.startswith("pip uninstall -y backoff && ")
+    finding = check_installation(lambda _: False)
     assert finding.level == "ok"

@@ -11,7 +11,7 @@ import pytest
 
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.config.values import from_environment
-from tap_tiktok_auth.doctor.config import check_config
+from tap_tiktok_auth.doctor.settings import check_config
 from tests.login.people import run
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from tap_tiktok_auth.doctor.storage import check_store
+from tap_tiktok_auth.doctor.examination import check_store
 from tap_tiktok_auth.errors import StoreUnavailable
 from tap_tiktok_auth.store import open_store
 from tests.doctor.patient import PREFIX, Patient
@@ -79,7 +79,7 @@ def test_a_store_that_cannot_be_written_to_is_told(patient: Patient) -> None:
 
     finding = next(iter(check_store(ReadOnly())))  # type: ignore[arg-type]
     store.close()
-    assert (finding.level, finding.mend) == ("problem", "Make room.")
+    assert (finding.level, finding.fix) == ("problem", "Make room.")
 
 
 def test_a_place_where_no_store_can_be_is_told(patient: Patient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.apis.messages import Request
+from tap_tiktok_auth.apis.base import Request
 from tap_tiktok_auth.http.client import Client
 from tests.foreign.conftest import API, HOST
 

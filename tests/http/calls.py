@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
-from tap_tiktok_auth.apis.messages import Request, Response
+from tap_tiktok_auth.apis.base import Request, Response
 from tests.http.servers import RawServer, read_request
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.apis.messages import Request, Response
+from tap_tiktok_auth.apis.base import Request, Response
 from tap_tiktok_auth.errors import (
     ConfigurationError,
     NoAnswer,

@@ -16,7 +16,7 @@ from tests.http.calls import TOKEN, answer, assert_silent, at, body_of, drop, fr
 from tests.http.servers import RawServer, read_request, serving
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.apis.messages import Response
+    from tap_tiktok_auth.apis.base import Response
     from tests.standin.server import StandIn
 
 

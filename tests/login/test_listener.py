@@ -16,10 +16,9 @@ import pytest
 import requests
 
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError
-from tap_tiktok_auth.login import pages
-from tap_tiktok_auth.login.address import CallbackAddress
-from tap_tiktok_auth.login.attempt import Begun
-from tap_tiktok_auth.login.listener import Listener
+from tap_tiktok_auth.login.browser import has_browser, is_elsewhere, open_browser, page
+from tap_tiktok_auth.login.consent import AuthorizationRequest, AuthorizationResponse
+from tap_tiktok_auth.login.listener import Listener, TypedLines, wait_for_response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +32,9 @@ PATH = "/callback/"
 CONSENT = f"https://tiktok.example/portal/auth?state={STATE}"
 
 
-def begun(uri: str = f"http://127.0.0.1:0{PATH}", port: int = 0) -> Begun:
-    """Return a login whose callback comes to an address of this machine."""
-    return Begun("acme", CONSENT, STATE, CallbackAddress(uri, port), ())
+def request_to(uri: str = f"http://127.0.0.1:0{PATH}") -> AuthorizationRequest:
+    """Return a request whose response comes to an address of this machine; port 0 is any."""
+    return AuthorizationRequest("acme", CONSENT, STATE, uri)
 
 
 @pytest.fixture(name="told")
@@ -45,7 +44,7 @@ def _told() -> list[str]:
 
 @pytest.fixture(name="listener")
 def _listener(told: list[str]) -> Iterator[Listener]:
-    with Listener(begun(), told.append) as listener:
+    with Listener(request_to(), told.append) as listener:
         yield listener
 
 
@@ -65,6 +64,14 @@ def get(
     cookie = {"Cookie": f"tiktok-auth-{listener.port}={listener.cookie}"} if known else {}
     headers = {**cookie, **{name.replace("_", "-"): text for name, text in headers.items()}}
     return requests.get(url, headers=headers, allow_redirects=False, timeout=10)
+
+
+def ask_raw(listener: Listener, target: str, headers: str) -> bytes:
+    """Send a request with the cookie and these header lines; return the whole answer."""
+    cookie = f"Cookie: tiktok-auth-{listener.port}={listener.cookie}\r\n"
+    with socket.create_connection(("127.0.0.1", listener.port), 10) as browser:
+        browser.sendall(f"GET {target} HTTP/1.1\r\n{cookie}{headers}\r\n".encode())
+        return b"".join(iter(lambda: browser.recv(4096), b""))
 
 
 def test_the_start_page_leads_to_tiktok_and_leaves_a_cookie(listener: Listener) -> None:
@@ -151,20 +158,21 @@ def test_nothing_that_a_foreign_page_loads_counts(listener: Listener, kind: str)
 def test_the_path_of_any_registered_address_is_served(uri: str, asked: str) -> None:
     """Wherever TikTok sends the browser on this machine, it is answered, and led on there."""
     query = uri.partition("?")[2]
-    with Listener(begun(uri)) as listener:
+    with Listener(request_to(uri)) as listener:
         answer = get(listener, f"?{query}&code=c&state={STATE}", asked)
         assert (answer.status_code, answer.headers["Location"]) == (303, f"{asked}?page=outcome")
         assert get(listener, f"?code=c&state={STATE}", f"{asked}x").status_code == 404
 
 
-def test_the_code_leaves_the_address_bar_at_once(listener: Listener) -> None:
+def test_the_code_leaves_the_address_bar_at_once_and_counts_once(listener: Listener) -> None:
     """The callback is answered with a redirect to the same path that carries no secret."""
-    answer = get(listener, f"?code=c%2A1&state={STATE}")
-    callback = listener.take()
-    assert answer.status_code == 303
-    assert answer.headers["Location"] == f"{PATH}?page=outcome"
-    assert callback is not None
-    assert (callback.code, callback.state) == ("c*1", STATE)
+    for _ in range(3):
+        answer = get(listener, f"?code=c%2A1&state={STATE}")
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"{PATH}?page=outcome")
+    response = listener.take()
+    assert response is not None
+    assert (response.code, response.state) == ("c*1", STATE)
+    assert listener.take() is None
 
 
 def test_the_browser_sees_how_the_login_ended(listener: Listener) -> None:
@@ -173,18 +181,10 @@ def test_the_browser_sees_how_the_login_ended(listener: Listener) -> None:
     shown: list[requests.Response] = []
     browser = threading.Thread(target=lambda: shown.append(get(listener, "?page=outcome")))
     browser.start()
-    listener.conclude(pages.connected("acme", [("Scopes", "1, 2")]))
+    listener.conclude(page("connected", "acme", facts=[("Scopes", "1, 2")]))
     browser.join(10)
     assert "Connected" in shown[0].text
     assert shown[0].status_code == 200
-
-
-def test_a_callback_counts_once(listener: Listener) -> None:
-    """A reloaded callback is no second answer."""
-    for _ in range(3):
-        assert get(listener, f"?code=c&state={STATE}").status_code == 303
-    assert listener.take() is not None
-    assert listener.take() is None
 
 
 @pytest.mark.parametrize("state", ["", "wrong", STATE[:-1], STATE + "x", STATE.upper()])
@@ -240,29 +240,37 @@ def test_only_get_is_served(listener: Listener, method: str) -> None:
     assert listener.take() is None
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1:1", "localhost:80", ""])
-def test_foreign_names_of_this_machine_are_refused(listener: Listener, host: str) -> None:
-    """A page whose name was bound to 127.0.0.1 cannot talk to the listener."""
-    answer = get(listener, f"?code=c&state={STATE}", Host=host)
-    assert answer.status_code == 404
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        (["127.0.0.1:{port}"], 303),
+        (["LocalHost:{port}"], 303),
+        (["evil.example"], 404),
+        (["localhost"], 404),
+        (["127.0.0.1:1"], 404),
+        ([""], 404),
+        ([], 404),
+        (["localhost:{port}", "localhost:{port}"], 404),
+    ],
+)
+def test_only_names_of_this_machine_are_served(
+    listener: Listener, hosts: list[str], status: int
+) -> None:
+    """A page whose name was bound to 127.0.0.1 cannot talk to the listener, and no one has two."""
+    lines = "".join(f"Host: {host.format(port=listener.port)}\r\n" for host in hosts)
+    answer = ask_raw(listener, f"{PATH}?code=c&state={STATE}", lines)
+    assert answer.startswith(f"HTTP/1.0 {status} ".encode())
+    assert (listener.take() is None) is (status == 404)
+
+
+@pytest.mark.parametrize("form", ["http://localhost:{}", "http://evil.example:{}", "//evil", "x"])
+def test_requests_in_the_form_for_proxies_are_refused(listener: Listener, form: str) -> None:
+    """A request that names more than a path is no browser's that was sent here."""
+    host = f"Host: localhost:{listener.port}\r\n"
+    target = f"{form.format(listener.port)}{PATH}?code=c&state={STATE}"
+    assert b" 404 " in ask_raw(listener, target, host)
     assert listener.take() is None
-
-
-def test_two_hosts_are_refused(listener: Listener) -> None:
-    """A request that names two hosts is no browser's."""
-    good = f"Host: localhost:{listener.port}\r\n"
-    cookie = f"Cookie: tiktok-auth-{listener.port}={listener.cookie}\r\n"
-    request = f"GET {PATH}?code=c&state={STATE} HTTP/1.1\r\n{cookie}{good}{good}\r\n"
-    with socket.create_connection(("127.0.0.1", listener.port), 10) as browser:
-        browser.sendall(request.encode())
-        assert browser.recv(100).startswith(b"HTTP/1.0 404 ")
-
-
-def test_both_names_of_this_machine_work(listener: Listener) -> None:
-    """Browsers that come by localhost or by number are served."""
-    for name in ("localhost", "127.0.0.1"):
-        host = f"{name}:{listener.port}"
-        assert get(listener, f"?code=c&state={STATE}", Host=host).status_code == 303
+    assert b" 303 " in ask_raw(listener, f"{PATH}?code=c&state={STATE}", host)
 
 
 @pytest.mark.parametrize(
@@ -280,12 +288,6 @@ def test_every_answer_is_guarded(listener: Listener, query: str) -> None:
     assert "Python" not in headers["Server"]
 
 
-def test_an_idle_connection_blocks_nobody(listener: Listener) -> None:
-    """A browser opens connections ahead of time; the callback gets through all the same."""
-    with socket.create_connection(("127.0.0.1", listener.port), 10):
-        assert get(listener, f"?code=c&state={STATE}").status_code == 303
-
-
 def test_nothing_is_logged(listener: Listener, capfd: pytest.CaptureFixture[str]) -> None:
     """Neither requests nor broken ones leave a trace on stdout or stderr."""
     get(listener, f"?code=c&state={STATE}")
@@ -298,31 +300,13 @@ def test_nothing_is_logged(listener: Listener, capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr() == ("", "")
 
 
-def ask_raw(listener: Listener, request: str) -> bytes:
-    """Send a request as it stands and return the whole answer."""
-    with socket.create_connection(("127.0.0.1", listener.port), 10) as browser:
-        browser.sendall(request.encode())
-        return b"".join(iter(lambda: browser.recv(4096), b""))
-
-
-@pytest.mark.parametrize("form", ["http://localhost:{}", "http://evil.example:{}", "//evil", "x"])
-def test_requests_in_the_form_for_proxies_are_refused(listener: Listener, form: str) -> None:
-    """A request that names more than a path is no browser's that was sent here."""
-    cookie = f"tiktok-auth-{listener.port}={listener.cookie}"
-    head = f"Host: localhost:{listener.port}\r\nCookie: {cookie}\r\n\r\n"
-    target = f"{form.format(listener.port)}{PATH}?code=c&state={STATE}"
-    assert b" 404 " in ask_raw(listener, f"GET {target} HTTP/1.1\r\n{head}")
-    assert listener.take() is None
-    assert b" 303 " in ask_raw(listener, f"GET {PATH}?code=c&state={STATE} HTTP/1.1\r\n{head}")
-
-
 def test_a_slow_request_gets_no_new_time_with_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sends a line now and then is dropped when the time for the whole request is over."""
     now = [0.0]
     clock = SimpleNamespace(monotonic=lambda: now[0])
     monkeypatch.setattr("tap_tiktok_auth.login.listener.time", clock)
     with (
-        Listener(begun()) as listener,
+        Listener(request_to()) as listener,
         socket.create_connection(("127.0.0.1", listener.port), 10) as slow,
     ):
         slow.sendall(b"GET / HTTP/1.1\r\n")
@@ -347,7 +331,7 @@ def test_many_idle_connections_take_few_threads(listener: Listener) -> None:
 
 def test_it_listens_on_this_machine_alone() -> None:
     """Whoever asks for localhost finds it by both of its addresses; other machines find nothing."""
-    with Listener(begun("http://localhost:0/")) as listener:
+    with Listener(request_to("http://localhost:0/")) as listener:
         for host in ("127.0.0.1", "::1"):
             socket.create_connection((host, listener.port), 10).close()
         for host in ("127.0.0.2", *_own_addresses()):
@@ -374,7 +358,7 @@ def test_a_port_that_half_is_taken_is_refused(host: str) -> None:
         stranger.listen()
         port = stranger.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"port {port} .*--port"):
-            Listener(begun(f"http://localhost:{port}/", port))
+            Listener(request_to(f"http://localhost:{port}/"))
         for other in {"127.0.0.1", "::1"} - {host}:
             with pytest.raises(OSError, match="refused"):
                 socket.create_connection((other, port), 10)
@@ -393,14 +377,14 @@ def test_a_machine_without_ipv6_listens_all_the_same(
         bind(server)
 
     monkeypatch.setattr(socketserver.TCPServer, "server_bind", without_ipv6)
-    with Listener(begun("http://localhost:0/callback/")) as listener:
+    with Listener(request_to("http://localhost:0/callback/")) as listener:
         assert get(listener, f"?code=c&state={STATE}").status_code == 303
 
 
 def test_a_taken_port_is_told_with_its_mend(listener: Listener) -> None:
     """A port that another program has is a plain error that names --port."""
     with pytest.raises(ConfigurationError, match=f"port {listener.port} .*--port"):
-        Listener(begun(port=listener.port))
+        Listener(request_to(f"http://127.0.0.1:{listener.port}/"))
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells whose a socket is")
@@ -434,5 +418,79 @@ def _socket_of_another_user() -> socket.socket:
 def test_pages_escape_what_they_show() -> None:
     """Names from TikTok and errors cannot bring markup into a page."""
     evil = "<script>alert('x')</script>\"'&"
-    shown = [pages.connected(evil, [(evil, evil)]), pages.denied(evil), pages.failed(evil, evil)]
-    assert all(b"<script" not in page and b"'x'" not in page for page in shown)
+    for kind in ("connected", "asked", "denied", "failed"):
+        shown = page(kind, evil, evil, [(evil, evil)])
+        assert b"<script" not in shown
+        assert b"'x'" not in shown
+
+
+WAITING = AuthorizationRequest("acme", CONSENT, STATE, "https://example.com/")
+
+
+@pytest.fixture(name="pipe")
+def _pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    for end in (reading, writing):
+        with suppress(OSError):
+            os.close(end)
+
+
+def test_lines_that_come_together_are_read_one_by_one(pipe: tuple[int, int]) -> None:
+    """A paste of several lines leaves none behind."""
+    os.write(pipe[1], b"one\ntwo\nthr")
+    typed = TypedLines(pipe[0])
+    assert [typed.line(0) for _ in range(3)] == ["one", "two", None]
+    os.write(pipe[1], b"ee\xff\n")
+    assert typed.line(0) == "three\ufffd"
+
+
+def test_wrong_pastes_are_told_and_the_right_one_is_taken(pipe: tuple[int, int]) -> None:
+    """Empty lines are passed over, wrong ones answered, and the right one ends the wait."""
+    told: list[str] = []
+    right = f"https://example.com/?code=c&state={STATE}"
+    os.write(pipe[1], f"\n \nnonsense\n{right}x\n{right}\n".encode())
+    came = wait_for_response(WAITING, None, TypedLines(pipe[0]), 10, told.append)
+    assert came is not None
+    assert (came[0].code, came[1]) == ("c", False)
+    assert [line.split(".")[0] for line in told] == [
+        "That is not an address",
+        "That address belongs to another login, an older one perhaps",
+    ]
+
+
+def test_a_wait_ends_with_its_time_or_with_the_last_way_to_answer(pipe: tuple[int, int]) -> None:
+    """Whoever ends the input may still answer in the browser, if that comes to this machine."""
+    assert wait_for_response(WAITING, None, TypedLines(pipe[0]), 0, print) is None
+    os.close(pipe[1])
+    typed = TypedLines(pipe[0])
+    with Listener(WAITING, address="http://127.0.0.1:0/") as start_page:
+        assert wait_for_response(WAITING, start_page, typed, 60, print) is None
+    assert typed.ended
+    came = iter([None, None, AuthorizationResponse(STATE, code="c")])
+    listener = SimpleNamespace(takes_callback=True, take=lambda: next(came))
+    answer = wait_for_response(WAITING, listener, typed, 60, print)  # type: ignore[arg-type]
+    assert answer == (AuthorizationResponse(STATE, code="c"), True)
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "has", "elsewhere"),
+    [
+        ({"TERM": "xterm"}, "linux", False, False),
+        ({"DISPLAY": ":0"}, "linux", True, False),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True, False),
+        ({"SSH_CONNECTION": "1"}, "linux", False, True),
+        ({"SSH_CONNECTION": "1", "DISPLAY": "localhost:10"}, "linux", True, False),
+        ({"SSH_CONNECTION": "1", "BROWSER": "/opt/editor/browser.sh"}, "linux", True, False),
+        ({"BROWSER": "firefox"}, "linux", True, False),
+        ({}, "darwin", True, False),
+        ({"SSH_CONNECTION": "1"}, "darwin", False, True),
+    ],
+)
+def test_only_a_window_that_the_person_sees_is_a_browser(
+    environ: dict[str, str], platform: str, *, has: bool, elsewhere: bool
+) -> None:
+    """A browser within the terminal does not count; over ssh it is on the other machine."""
+    assert has_browser(environ, platform) is has
+    assert is_elsewhere(environ, platform) is elsewhere
+    assert has or not open_browser("https://example.com/", {"TERM": "xterm"})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.login.attempt import LIFETIME
+from tap_tiktok_auth.login.consent import LIFETIME
 from tap_tiktok_auth.store import open_store
 from tests.login.people import (
     COMMAND,

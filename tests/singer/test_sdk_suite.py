@@ -16,7 +16,8 @@ from uuid import uuid4
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
-from tap_tiktok_auth.config.settings import API_NAMES, PER_CONNECTION
+from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.config.settings import PER_CONNECTION
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.tap import TapTikTokAuth
 
@@ -40,7 +41,7 @@ def _connection(api: str) -> dict[str, Any]:
 
 
 CONFIG: dict[str, Any] = {
-    "connections": [_connection(api) for api in API_NAMES],
+    "connections": [_connection(api) for api in APIS],
     "business_api_url": _SIMULATOR.url,
     "login_kit_api_url": _SIMULATOR.url,
     "tiktok_url": _SIMULATOR.url,
@@ -100,5 +101,5 @@ def test_all_syncs_of_this_module_spent_each_code_once() -> None:
         _run()
 
     exchanges = _SIMULATOR.calls(action="exchange")
-    assert len(exchanges) == len(API_NAMES)
+    assert len(exchanges) == len(APIS)
     assert all(call.status == 200 for call in exchanges)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.config.settings import API_NAMES
+from tap_tiktok_auth.apis import APIS
 from tests.login.people import environment, run
 from tests.login.test_login_here import log_in
 
@@ -57,7 +57,7 @@ def connection(tiktok: Simulator, api: str, seed: str, **more: object) -> dict[s
 
 
 @pytest.mark.parametrize("seed", ["auth_code", "access_token"])
-@pytest.mark.parametrize("api", API_NAMES)
+@pytest.mark.parametrize("api", APIS)
 def test_no_endpoint_is_asked_twice_by_a_run(
     tiktok_simulator: Simulator, tmp_path: Path, api: str, seed: str
 ) -> None:
@@ -101,7 +101,7 @@ def test_a_login(tiktok_simulator: Simulator, tmp_path: Path, api: str) -> None:
     assert len(calls) == 1
 
 
-@pytest.mark.parametrize("api", API_NAMES)
+@pytest.mark.parametrize("api", APIS)
 def test_a_login_with_a_token(tiktok_simulator: Simulator, tmp_path: Path, api: str) -> None:
     """A token that someone holds already is confirmed once when it is taken in."""
     token = tiktok_simulator.grant(api).access_token

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tap_tiktok_auth.config.models import App, Connection, Hosts, Seed
-from tap_tiktok_auth.config.parsing import check_name, is_loopback, parse
+from tap_tiktok_auth.config.parsing import check_name, parse
 from tap_tiktok_auth.config.settings import SDK_SETTINGS
+from tap_tiktok_auth.network import is_loopback
 
 CANARY = "canary5ec23t"
 APP = {"app_id": "7", "app_secret": f"{CANARY}-secret"}

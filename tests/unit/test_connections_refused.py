@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.config.settings import API_NAMES, BY_NAME
+from tap_tiktok_auth.config.settings import BY_NAME
 from tap_tiktok_auth.errors import ConfigurationError
 
 #: A busy machine is no failure.
@@ -291,7 +292,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 SENSIBLE = st.sampled_from(
-    [CANARY, f"{CANARY}-x", *API_NAMES, "client_credentials", f"http://{CANARY}:1", [CANARY]]
+    [CANARY, f"{CANARY}-x", *APIS, "client_credentials", f"http://{CANARY}:1", [CANARY]]
 )
 SETTINGS = st.sampled_from(sorted(BY_NAME)) | st.text(max_size=8)
 # A fit name may be shown; the space makes the others unfit.

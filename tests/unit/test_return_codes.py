@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_tiktok_auth.apis.base import Purpose
 from tap_tiktok_auth.apis.return_codes import (
     LOGIN_KIT_ERRORS,
     RETURN_CODES,
     SUCCESS_CODES,
-    Purpose,
     business_error,
     login_kit_error,
 )

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tap_tiktok_auth.apis.base import TokenResponse
 from tap_tiktok_auth.credentials.tokens import (
     DEADLINE_TOLERANCE,
     Token,
-    TokenResponse,
     token_from_grant,
 )
 

@@ -1,46 +1,44 @@
-"""A PostgreSQL store of version 0.1.0, its tables in the schema of Meltano's loaders."""
+"""PostgreSQL stores of earlier versions; 0.1.0 had its tables where Meltano's loaders write."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
 from contextlib import closing
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreTooNew, StoreUnavailable
 from tap_tiktok_auth.store import Store, open_store, schema
+from tests.fixtures import VERSIONS, Folder
 from tests.store.expect import one_line
 from tests.store.samples import renewed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.store.people import People
 
 pytestmark = pytest.mark.postgres
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "store-0.1"
-KEY = (FIXTURES / "postgres.key").read_text(encoding="utf-8").strip()
-CONTENT: dict[str, Any] = json.loads((FIXTURES / "postgres.json").read_text(encoding="utf-8"))
-OLD, NEW = "tap_tiktok_auth", "tiktok_auth_store"
+FIRST = VERSIONS[0]
+OLD, NEW = (files.schema for files in VERSIONS)
 
 
-def restore(people: People, owner: str = "postgres") -> None:
+def restore(people: People, owner: str = "postgres", files: Folder = FIRST) -> None:
     """Put the dump into the database, as its owner would."""
-    people.sql((FIXTURES / "postgres.sql").read_text(encoding="utf-8"), owner)
+    people.sql(files.text("postgres.sql"), owner)
 
 
-def rows(people: People, where: str) -> dict[str, list[str]]:
-    """Return what version 0.1.0 has put into the tables, as PostgreSQL writes it."""
+def rows(people: People, files: Folder, where: str) -> dict[str, list[str]]:
+    """Return what the version has put into the tables, as PostgreSQL writes it."""
     found = {}
-    for line in (FIXTURES / "postgres.sql").read_text(encoding="utf-8").splitlines():
-        if match := re.match(rf"INSERT INTO {OLD}\.(\w+) \((.+?)\)", line):
+    for line in files.text("postgres.sql").splitlines():
+        if match := re.match(rf"INSERT INTO {files.schema}\.(\w+) \((.+?)\)", line):
             table, columns = match.groups()
             if where == NEW:
                 columns = columns.replace("lease_holder", "held_by")
@@ -51,38 +49,26 @@ def rows(people: People, where: str) -> dict[str, list[str]]:
     return found
 
 
-def opened(people: People, role: str = "postgres") -> Store:
+def opened(people: People, role: str = "postgres", files: Folder = FIRST) -> Store:
     """Open the store as a role."""
-    return open_store(people.url(role), KEY)
+    return open_store(people.url(role), files.text("postgres.key"))
 
 
-def check_content(store: Store) -> None:
-    """Expect all that version 0.1.0 read."""
-    records = {record.name: json.loads(json.dumps(asdict(record))) for record in store.records()}
-    assert records.keys() == CONTENT["records"].keys()
-    for name, expected in CONTENT["records"].items():
-        assert {field: records[name][field] for field in expected} == expected
-        seen = [advertiser._asdict() for advertiser in store.advertisers(name)]
-        assert seen == CONTENT["advertisers"][name]
-    events = [[e.event_id, e.event.name, e.event.connection] for e in store.events()]
-    assert events == CONTENT["events"]
-    assert store.fingerprint("x") == CONTENT["fingerprint_of_x"]
-
-
-def test_everything_is_taken_along(people: People) -> None:
+@pytest.mark.parametrize("files", VERSIONS, ids=str)
+def test_everything_is_taken_along(people: People, files: Folder) -> None:
     """All rows come along as they are, tokens open, and the login that waits can be finished."""
-    restore(people)
-    before = rows(people, OLD)
-    with closing(opened(people)) as store:
-        assert rows(people, NEW) == before
-        check_content(store)
-        login = store.take_login(CONTENT["login_state"], max_age=float("inf"))
+    restore(people, files=files)
+    before = rows(people, files, files.schema)
+    with closing(opened(people, files=files)) as store:
+        assert rows(people, files, NEW) == before
+        files.expect_content(store)
+        login = store.take_login(files.content["login_state"], max_age=float("inf"))
         assert login is not None
-        assert (login.connection, login.api) == ("newcomer", "accounts")
+        assert login.api in {"accounts", "login_kit"}
         record = store.read("shop")
         assert record is not None
         assert store.commit(renewed(record), None)
-    with closing(opened(people)) as store:
+    with closing(opened(people, files=files)) as store:
         assert store.read("shop") == renewed(record)
 
 
@@ -114,8 +100,8 @@ def test_the_tables_of_loaders_stay(people: People) -> None:
         "CREATE VIEW report AS SELECT name, status FROM connections"
     )
     with closing(opened(people)) as store:
-        check_content(store)
-    assert len(people.sql(f"SELECT * FROM {OLD}.report")) == len(CONTENT["records"])
+        FIRST.expect_content(store)
+    assert len(people.sql(f"SELECT * FROM {OLD}.report")) == len(FIRST.content["records"])
     assert len(people.sql(f"SELECT * FROM {OLD}.advertiser_ids")) == 1
 
 
@@ -147,25 +133,29 @@ def test_all_who_open_it_at_once_find_it(people: People) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [len(CONTENT["records"])] * 8
+    assert found == [len(FIRST.content["records"])] * 8
 
 
-def test_commands_find_it(people: People, tmp_path: Path) -> None:
-    """`tiktok-auth token` and `doctor` work as the first that the new version does."""
-    restore(people)
+@pytest.mark.parametrize("files", VERSIONS, ids=str)
+def test_commands_find_it(people: People, tmp_path: Path, files: Folder) -> None:
+    """`tiktok-auth token` works as the first thing that the new version does."""
+    restore(people, files=files)
+    acme = files.content["records"]["acme"]
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "TAP_TIKTOK_AUTH_TOKEN_STORE": people.url("postgres"),
-        "TAP_TIKTOK_AUTH_TOKEN_STORE_KEY": KEY,
+        "TAP_TIKTOK_AUTH_TOKEN_STORE_KEY": files.text("postgres.key"),
     }
+    if "origin" in acme:
+        environment["TAP_TIKTOK_AUTH_BUSINESS_API_URL"] = acme["origin"]
     program = "import sys; from tap_tiktok_auth.command import tiktok_auth; sys.exit(tiktok_auth())"
     done = subprocess.run(
         [sys.executable, "-c", program, "token", "acme"],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == CONTENT["records"]["acme"]["token"]["access_token"]
+    assert done.stdout.strip() == acme["token"]["access_token"]
 
 
 class TestTwoRoles:
@@ -188,7 +178,7 @@ class TestTwoRoles:
         assert people.sql(f"SELECT FROM pg_namespace WHERE nspname = '{NEW}'") == []
         opened(people, owner).close()
         with closing(opened(people, worker)) as store:
-            check_content(store)
+            FIRST.expect_content(store)
             record = store.read("shop")
             assert record is not None
             assert store.commit(renewed(record), None)
@@ -200,7 +190,7 @@ class TestTwoRoles:
         people.sql(f"GRANT {owner} TO {member}")
         for role in (member, owner):
             with closing(opened(people, role)) as store:
-                check_content(store)
+                FIRST.expect_content(store)
                 store.check_writable()
         owners = people.sql(
             f"SELECT tableowner FROM pg_tables WHERE schemaname = '{NEW}' UNION SELECT"
@@ -220,16 +210,16 @@ class TestTwoRoles:
             opened(people, worker)
         people.sql(f"GRANT {owner} TO {worker}")
         with closing(opened(people, worker)) as store:
-            check_content(store)
+            FIRST.expect_content(store)
 
     def test_an_owner_who_may_make_no_schema_is_told(self, people: People) -> None:
         """An owner for whom somebody else made the old schema is told what to ask for."""
         owner = people.role(create=False)
         people.sql(f"CREATE SCHEMA {OLD} AUTHORIZATION {owner}")
-        dump = (FIXTURES / "postgres.sql").read_text(encoding="utf-8")
+        dump = FIRST.text("postgres.sql")
         people.sql(dump.replace(f"CREATE SCHEMA {OLD};", ""), owner)
         with pytest.raises(StoreUnavailable, match="does not let its user create") as caught:
             opened(people, owner)
         people.sql(str(caught.value).partition("run: ")[2])
         with closing(opened(people, owner)) as store:
-            check_content(store)
+            FIRST.expect_content(store)
