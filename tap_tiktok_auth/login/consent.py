@@ -267,12 +267,13 @@ def read_query(query: str) -> AuthorizationResponse:
     return AuthorizationResponse(*(found.get(name, [None])[0] for name in names))
 
 
-def read_address(text: str, redirect_uri: str | None = None) -> AuthorizationResponse:
+def read_address(text: str, request: AuthorizationRequest | None = None) -> AuthorizationResponse:
     """Read an address that a person pasted.
 
     Args:
         text: What was pasted; blanks, quotes and angle brackets around it do no harm.
-        redirect_uri: Where TikTok sent the browser, if known here.
+        request: The request that it must answer, if that is known here. A refusal counts without
+            a state: nothing is given away by it.
 
     Raises:
         NotTheCallbackError: It is something else; the message says what to paste.
@@ -285,7 +286,7 @@ def read_address(text: str, redirect_uri: str | None = None) -> AuthorizationRes
     try:
         parts = urlsplit(address)
         origin = _origin(parts)
-        is_elsewhere = redirect_uri is not None and origin != _origin(urlsplit(redirect_uri))
+        is_elsewhere = request is not None and origin != _origin(urlsplit(request.redirect_uri))
     except ValueError:
         raise NotTheCallbackError("That address is damaged. Copy it once more.") from None
     if parts.path.startswith(PAGE_PATHS):
@@ -296,9 +297,10 @@ def read_address(text: str, redirect_uri: str | None = None) -> AuthorizationRes
             if ours
             else f"That is the consent page itself, by the link of TikTok's portal. {_FOREIGN}"
         )
-    if is_elsewhere:
+    if request is not None and is_elsewhere:
         raise NotTheCallbackError(
-            f"That is the address of another page. The one to copy begins with {redirect_uri}"
+            "That is the address of another page. The one to copy begins with "
+            f"{request.redirect_uri}"
         )
     response = read_query(parts.query)
     if not (response.error or response.auth_code or response.code):
@@ -310,29 +312,17 @@ def read_address(text: str, redirect_uri: str | None = None) -> AuthorizationRes
             "That address carries no state. If it is whole, a link that is not ours led there: "
             f"that of TikTok's portal, for example. {_FOREIGN}"
         )
-    return response
-
-
-def _origin(parts: SplitResult) -> tuple[str | None, int | None]:
-    # Browsers leave a scheme's own port out.
-    return parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def read_own(text: str, state: str, redirect_uri: str) -> AuthorizationResponse:
-    """Read a pasted address that answers the request of that *state*.
-
-    A refusal counts without a state: nothing is given away by it.
-
-    Raises:
-        NotTheCallbackError: It is something else; the message says what to paste.
-    """
-    response = read_address(text, redirect_uri)
-    if response.error and not response.state:
-        return replace(response, state=state)
-    if not response.belongs_to(state):
+    if request is not None and response.error and not response.state:
+        return replace(response, state=request.state)
+    if request is not None and not response.belongs_to(request.state):
         raise NotTheCallbackError(
             "That address belongs to another login, an older one perhaps. Allow the access on the "
             "page whose address is shown above (the app's own link in TikTok's portal belongs to "
             "no login), then copy the address of the page that follows."
         )
     return response
+
+
+def _origin(parts: SplitResult) -> tuple[str | None, int | None]:
+    # Browsers leave a scheme's own port out.
+    return parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

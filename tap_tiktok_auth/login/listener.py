@@ -34,7 +34,7 @@ from tap_tiktok_auth.login.consent import (
     AuthorizationResponse,
     NotTheCallbackError,
     denial,
-    read_own,
+    read_address,
     read_query,
 )
 from tap_tiktok_auth.login.plan import LISTENABLE
@@ -214,7 +214,7 @@ def wait_for_response(
         if line is None or not line.strip():
             continue
         try:
-            return read_own(line, request.state, request.redirect_uri), False
+            return read_address(line, request), False
         except NotTheCallbackError as problem:
             tell(str(problem))
     return None

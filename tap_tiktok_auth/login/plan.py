@@ -49,7 +49,7 @@ def plan_login(
         scope_options: The scopes that the person wants, or the app's link from TikTok's portal.
 
     Returns:
-        The connection has no seed; its app or redirect URI is None if it must be asked for. No
+        The connection without a seed, its app or redirect URI None if it must be asked for; no
         scopes stand for the token system's own choice.
 
     Raises:
@@ -143,8 +143,7 @@ def choose_redirect_uri(api: type[TokenApi], registered: str | None, port: int |
 
     Args:
         api: The token system.
-        registered: The setting `redirect_uri`. A `*` as its port stands for any, as in TikTok's
-            list of registered addresses.
+        registered: The setting; `*` as its port stands for any, as in TikTok's own list.
         port: The port that the person wants to listen on.
 
     Raises:
@@ -163,8 +162,8 @@ def choose_redirect_uri(api: type[TokenApi], registered: str | None, port: int |
             )
         check_account_holder_uri(registered)
         return registered
-    parts = _split(registered) if registered is not None else None
-    if registered is not None and parts is not None:
+    if registered is not None:
+        parts = _split(registered)
         if parts.scheme == "http" and parts.hostname in LISTENABLE:
             return _with_port(registered, parts, port)
         if port is None:

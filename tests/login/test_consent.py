@@ -15,6 +15,7 @@ from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TryAgainLater
 from tap_tiktok_auth.login.consent import (
     LIFETIME,
+    AuthorizationRequest,
     AuthorizationResponse,
     NotTheCallbackError,
     accept_response,
@@ -23,7 +24,6 @@ from tap_tiktok_auth.login.consent import (
     denial,
     new_verifier,
     read_address,
-    read_own,
     read_query,
 )
 
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 HERE = "http://localhost:8917/callback/"
 CODE = "aw%2A*3!4964"
 APP = App("the-id", "the-secret")
+
+
+def request_to(redirect_uri: str) -> AuthorizationRequest:
+    """Return a request with the state s."""
+    return AuthorizationRequest("acme", "https://tiktok.example/", "s", redirect_uri)
 
 
 @pytest.fixture(name="manager")
@@ -164,7 +169,7 @@ def test_only_the_very_state_belongs() -> None:
 )
 def test_a_pasted_address_may_be_wrapped(pasted: str, uri: str) -> None:
     """Blanks, quotes and brackets around it, or a port that its scheme has anyway, do no harm."""
-    assert read_own(pasted, "s", uri) == AuthorizationResponse(state="s", code="c")
+    assert read_address(pasted, request_to(uri)) == AuthorizationResponse(state="s", code="c")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +201,7 @@ def test_a_pasted_address_may_be_wrapped(pasted: str, uri: str) -> None:
 def test_a_wrong_paste_is_told_what_is_wrong(pasted: str, advice: str) -> None:
     """Each way to paste the wrong thing has its own advice, which does not repeat the paste."""
     with pytest.raises(NotTheCallbackError) as problem:
-        read_own(pasted, "s", HERE)
+        read_address(pasted, request_to(HERE))
     assert advice in str(problem.value)
     assert CODE not in str(problem.value)
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.apis import APIS
-from tests.login.people import environment, run
-from tests.login.test_login_here import log_in
+from tests.login.people import environment, log_in, run
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.simulator import Simulator
