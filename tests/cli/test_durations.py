@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_tiktok_auth.cli.common import duration, start_time
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.times import span_text
 
 NOW = 1_800_000_000.0
@@ -64,3 +66,25 @@ def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
 def test_durations_are_short(seconds: float) -> None:
     """No duration is wider than its column."""
     assert len(span_text(seconds)) <= 8
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong", "said"),
+    [
+        ("refresh --due-within", ["6x", "h", "-1h", "", "1e3s", "9999999999s"], "90s, 30m, 6h"),
+        ("status --expiring", ["soon", "-1d", "d"], "90s, 30m, 6h or 2d"),
+        ("token --min-lifetime", ["soon"], "90s, 30m, 6h or 2d"),
+        (
+            "events --since",
+            ["yesterday", "2026-02-30", "12:00", "-1d", "7"],
+            "2026-01-31T12:00:00Z",
+        ),
+    ],
+)
+def test_what_is_wrong_is_a_usage_error(command: str, wrong: list[str], said: str) -> None:
+    """Each option of a command refuses what it cannot read, with examples."""
+    for text in wrong:
+        result = CliRunner().invoke(main, [*command.split(), text])
+
+        assert result.exit_code == 2
+        assert said in result.stderr

@@ -163,6 +163,22 @@ def test_wrong_settings_are_one_line(
 
 
 @pytest.mark.parametrize(
+    "command",
+    ["status acme nobody", "refresh --force acme nobody", "events nobody", "token nobody",
+     "exec nobody -- true", "revoke nobody --yes"],
+)  # fmt: skip
+def test_an_unknown_name_is_one_line(world: World, command: str) -> None:
+    """A name that neither store nor config has ends a command before it does anything."""
+    world.keep("acme")
+
+    result = world.run(*command.split())
+
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+    assert "there is no connection named nobody" in result.stderr
+    assert world.tiktok.calls() == []
+
+
+@pytest.mark.parametrize(
     ("typed", "hint"),
     [("statsu", "Did you mean status?"), ("log-in", "Did you mean login?"), ("xyzzy", "")],
 )

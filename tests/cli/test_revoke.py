@@ -131,14 +131,6 @@ def test_forget_fixes_a_damaged_row(world: World) -> None:
     assert world.record("acme") is None
 
 
-def test_revoke_of_an_unknown_name_is_one_line(world: World) -> None:
-    """A name that is nowhere is an error: what the person meant to revoke still works."""
-    result = world.run("revoke", "nobody", "--yes")
-
-    assert result.exit_code == 1
-    assert result.stderr.count("\n") == 1
-
-
 @both
 @pytest.mark.parametrize("arguments", [["acme"], [], ["--yes"]])
 def test_without_a_terminal_both_name_and_yes_are_needed(

@@ -84,17 +84,6 @@ def test_names_limit_it_and_repeat_nothing(world: World) -> None:
     assert list(rows(world.run("status", "gamma", "acme", "gamma").stdout)) == ["gamma", "acme"]
 
 
-def test_unknown_name_is_one_line(world: World) -> None:
-    """A name that neither store nor config has is one line on stderr, and exit code 1."""
-    world.keep("acme")
-
-    result = world.run("status", "acme", "nobody")
-
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.count("\n") == 1
-    assert "there is no connection named nobody" in result.stderr
-
-
 def test_no_connection_at_all_says_how_to_get_one(world: World) -> None:
     """An empty store and config end with the command that makes a connection."""
     result = world.run("status")
@@ -256,17 +245,6 @@ def test_a_token_that_nothing_renews_ends_too(world: World) -> None:
 
     assert [*rows(world.run("status", "--expiring", "2d").stdout)] == ["acme"]
     assert [*rows(world.run("status", "--expiring", "2h").stdout)] == []
-
-
-@pytest.mark.parametrize("text", ["soon", "30", "-1d", "d"])
-def test_durations_are_those_of_the_other_commands(world: World, text: str) -> None:
-    """What `--due-within` takes is what `--expiring` takes."""
-    world.keep("acme")
-
-    ours = world.run("status", "--expiring", text)
-    theirs = world.run("refresh", "--due-within", text)
-
-    assert (ours.exit_code == 2) == (theirs.exit_code == 2)
 
 
 @pytest.mark.parametrize(
