@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.apis import APIS
+from tap_tiktok_auth.credentials.health import status_of
 from tap_tiktok_auth.credentials.lifecycle import consent_days_left
-from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer, Revoked
+from tap_tiktok_auth.errors import Revoked
 from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.checks import CheckResult
     from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.credentials.models import Status, StoredConnection, StoredEvent
+    from tap_tiktok_auth.credentials.models import StoredConnection, StoredEvent
     from tap_tiktok_auth.credentials.tokens import TokenState
 
 
@@ -63,23 +64,6 @@ def token_metadata(report: CheckResult, manager: TokenManager) -> dict[str, Any]
         "verified_at": rfc3339(record.verified_at if record and report.verified else None),
         "checked_at": rfc3339(report.checked_at),
     }
-
-
-def status_of(report: CheckResult) -> Status:
-    """Return a connection's status: the one word for it wherever it is shown.
-
-    A token that has ended and that nothing can renew needs a person, whatever the store has noted
-    so far. A configured seed that TikTok refuses, or does not answer, counts even if the store
-    still has a chain from another one.
-    """
-    record, error = report.record, report.error
-    if record is None:
-        return "pending"
-    if isinstance(error, NoAnswer) and record.attempt is not None:
-        return "unconfirmed"
-    if isinstance(error, AuthorizationRequired) and record.token is not None:
-        return "reauthorization_required"
-    return record.status
 
 
 def token_state(record: StoredConnection | None, now: float, margin: float) -> TokenState | None:

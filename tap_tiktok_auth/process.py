@@ -1,4 +1,4 @@
-"""The process: what must not be shared with a forked child, and signals that must wait.
+"""The process: what must not be shared with a forked child, signals that must wait, its end.
 
 Web servers and task queues fork programs that have a token store open already, at any moment of
 what their other threads do.
@@ -6,8 +6,10 @@ what their other threads do.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,9 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+#: Exit code after Ctrl-C, as a shell has it.
+EXIT_INTERRUPTED = 130
 
 
 class Forkable:
@@ -171,3 +176,27 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):  # not where there is no fork
     os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def describe(error: Exception) -> str:
+    """Return a line about a failure that nothing expects, without its text: that may be secret."""
+    if isinstance(error, OSError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            give_stdout_up()
+    cause = f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""
+    return (
+        f"an unexpected {type(error).__name__}{cause}. See where with:"
+        " TAP_TIKTOK_AUTH_LOGLEVEL=DEBUG"
+    )
+
+
+def is_closed_pipe(error: Exception) -> bool:
+    """Whether nobody reads the output any more: click ends quietly then."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def give_stdout_up() -> None:
+    """Let Python not complain about what it could not write once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

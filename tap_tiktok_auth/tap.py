@@ -21,11 +21,11 @@ from singer_sdk.singerlib import Catalog
 from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import errors, streams
-from tap_tiktok_auth.command import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.config import parsing, settings, values
 from tap_tiktok_auth.credentials.checks import check_all
 from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import ConfigurationError, Revoked, TikTokAuthError, TryAgainLater
+from tap_tiktok_auth.process import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.redaction import clean, install, teach
 
 if TYPE_CHECKING:

@@ -13,15 +13,12 @@ import click
 
 from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import check_account_holder_uri
-from tap_tiktok_auth.cli import login_asks, terminal
-from tap_tiktok_auth.cli.common import (
-    config_option,
-    name_argument,
-    name_to_log_in,
-    one_line_errors,
-    open_session,
-    tell,
-)
+from tap_tiktok_auth.apis.platforms import LOGIN_KIT
+from tap_tiktok_auth.cli import common, output, terminal
+from tap_tiktok_auth.config import settings, values
+from tap_tiktok_auth.config.models import DEFAULT_NAME, App
+from tap_tiktok_auth.config.parsing import check_app
+from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login import finish
 from tap_tiktok_auth.login.browser import has_browser, is_elsewhere, open_browser, page
@@ -58,8 +55,8 @@ _ASK = "-"
 
 
 @click.command()
-@name_argument
-@config_option
+@common.name_argument
+@common.config_option
 @click.option("--api", type=click.Choice(tuple(APIS)), help="Token system. Default: the setting's.")
 @click.option(
     "--scope",
@@ -94,7 +91,6 @@ _ASK = "-"
     metavar="SUBJECT",
     help="Keep the login only if this account, or an account with this ad account, authorised.",
 )
-@one_line_errors
 def login(  # noqa: PLR0913  (one parameter for each option)
     name: str | None,
     *,
@@ -136,96 +132,149 @@ def login(  # noqa: PLR0913  (one parameter for each option)
     Exit code 3 if the person said no, nobody answered within ten minutes, or there is no terminal:
     the address is shown then, and the login ends with --complete.
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    _refuse_mixed(name, answer, with_token=with_token, others=bool(api or scopes or port))
-    with open_session(config_paths) as manager:
-        if answer is not None:
-            _complete(manager, answer, expect)
-        elif with_token:
-            _take_tokens(manager, name or name_to_log_in(manager), api, expect)
-        else:
-            name = name or name_to_log_in(manager)
-            _log_in(manager, name, api, scopes, port, expect, no_browser=no_browser)
-
-
-def _refuse_mixed(name: str | None, answer: str | None, *, with_token: bool, others: bool) -> None:
-    if answer is not None and (name is not None or with_token or others):
+    if answer is not None and (name is not None or with_token or api or scopes or port):
         raise click.UsageError(
             "--complete stands alone: the login that it finishes knows its name, app and api."
         )
+    with session(common.load(config_paths)) as manager:
+        if answer is not None:
+            _complete(manager, answer, expect)
+        elif with_token:
+            _take_tokens(manager, name or _name_to_log_in(manager), api, expect)
+        else:
+            connection, requested = plan_login(
+                manager, name or _name_to_log_in(manager), api, scopes
+            )
+            _log_in(manager, connection, requested, port, expect, no_browser=no_browser)
+
+
+def _name_to_log_in(manager: TokenManager) -> str:
+    """Return the connection that a login without a name is for, which may be a new `default`.
+
+    Raises:
+        click.UsageError: It would replace another's tokens, and there is nobody to ask.
+        click.exceptions.Exit: The person did not mean that one; exit code 1.
+    """
+    try:
+        connection = common.connection_named(manager, None).name
+    except ConfigurationError:
+        return DEFAULT_NAME  # there is none, or not the only one
+    if connection != DEFAULT_NAME:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"Name the connection: {connection} again, or a new one.")
+        common.confirm(f"Log in again as {connection}? (A new connection needs a name.)")
+    return connection
 
 
 def _complete(manager: TokenManager, answer: str, expect: str | None) -> None:
     """Finish a login that was begun by another process."""
+    if answer == _ASK and terminal.is_attended():
+        answer = terminal.ask("Address of the page after the consent")
+    elif answer == _ASK:
+        answer = _piped().partition("\n")[0]
     try:
-        response = read_address(login_asks.address() if answer == _ASK else answer)
+        response = read_address(answer)
     except NotTheCallbackError as problem:
         raise ConfigurationError(
             str(problem).rstrip("."), next_step="Then run again: tiktok-auth login --complete"
         ) from None
-    _show(_finish(manager, accept_response(manager, response), expect))
-
-
-def _finish(
-    manager: TokenManager,
-    connection: Connection,
-    expect: str | None,
-    listener: Listener | None = None,
-) -> finish.FinishedLogin:
-    """Keep the connection, once the person agrees where someone else authorised than before."""
-
-    def confirm(question: str) -> bool:
-        if not terminal.is_attended():
-            return False
-        if listener is not None:
-            listener.conclude(page("asked", connection.name))
-        return terminal.confirm(question, manager.stop)
-
-    return finish.finish_login(manager, connection, expect=expect, confirm=confirm)
+    _print(_finish(manager, accept_response(manager, response), expect))
 
 
 def _take_tokens(manager: TokenManager, name: str, api: str | None, expect: str | None) -> None:
     """Start a connection from tokens that the person holds."""
-    connection, _ = plan_login(manager, name, api, ())
-    connection = login_asks.complete(
-        connection, app_id=_known_app_id(manager, connection.api), needs_address=False
-    )
-    seed = finish.seed_of(connection.api, login_asks.tokens())
+    connection = _completed(manager, plan_login(manager, name, api, ())[0], needs_address=False)
+    seed = finish.seed_of(connection.api, _held_tokens())
     if expect is not None and seed.access_token is None:
         raise ConfigurationError(
             "a refresh token alone does not tell whose it is until it is used up",
             next_step="Give the access token too, or leave --expect out.",
         )
-    _show(_finish(manager, replace(connection, seed=seed), expect))
+    _print(_finish(manager, replace(connection, seed=seed), expect))
 
 
-def _known_app_id(manager: TokenManager, api: str) -> str | None:
-    """Return the app id of the settings, whose secret may be left for the person to type."""
-    defaults = manager.config.defaults
-    return defaults.app_id if lends_app(defaults.api, api) else None
+def _held_tokens() -> dict[str, str]:
+    """Return the tokens that the person holds: typed without echo, or piped into stdin.
+
+    Raises:
+        ConfigurationError: There is none, or what is given is no token.
+    """
+    if not terminal.is_attended():
+        return finish.read_tokens(_piped())
+    terminal.say("The tokens are not shown while you type. Leave out what you do not have.")
+    names = {"access_token": "Access token", "refresh_token": "Refresh token"}
+    return finish.check_tokens(
+        {name: terminal.ask(label, hidden=True, optional=True) for name, label in names.items()}
+    )
+
+
+def _piped() -> str:
+    """Return what is piped in; nothing from the terminal of a CI job, where nobody types."""
+    nothing = sys.stdin is None or sys.stdin.isatty()
+    return "" if nothing else sys.stdin.read(finish.TOKENS_LIMIT + 1)
+
+
+def _completed(manager: TokenManager, connection: Connection, *, needs_address: bool) -> Connection:
+    """Return the connection with the app and the callback address that its login needs.
+
+    Args:
+        manager: For its settings.
+        connection: The connection.
+        needs_address: Whether there is no callback address unless someone gives one.
+
+    Raises:
+        ConfigurationError: Something is missing and nobody can be asked.
+    """
+    app, redirect_uri = connection.app, connection.redirect_uri
+    if app is None:
+        # The settings may have the app id alone: then only its secret is asked for.
+        defaults = manager.config.defaults
+        app_id = defaults.app_id if lends_app(defaults.api, connection.api) else None
+        what = "app_secret is" if app_id else "app_id and app_secret are"
+        _refuse_without_terminal(what, connection)
+        is_login_kit = APIS.platform(connection.api) is LOGIN_KIT
+        app_id = app_id or _ask("Client key" if is_login_kit else "App id", "app_id")
+        label = "Client secret" if is_login_kit else "App secret"
+        app = App(app_id, _ask(label, "app_secret", hidden=True))
+    if redirect_uri is None and needs_address:
+        _refuse_without_terminal("redirect_uri is", connection)
+        redirect_uri = _ask("Callback address, as registered for the app", "redirect_uri")
+    check_app(connection.api, app.app_id, app.secret)
+    return replace(connection, app=app, redirect_uri=redirect_uri)
+
+
+def _ask(label: str, setting: str, *, hidden: bool = False) -> str:
+    value = terminal.ask(label, hidden=hidden)
+    values.validate({setting: value}, settings.PER_CONNECTION)
+    return value
+
+
+def _refuse_without_terminal(what: str, connection: Connection) -> None:
+    if not terminal.is_attended():
+        raise ConfigurationError(
+            f"{what} missing for connection {connection.name}",
+            next_step="Set TAP_TIKTOK_AUTH_APP_ID, TAP_TIKTOK_AUTH_APP_SECRET and, for the apis "
+            "accounts and creator, TAP_TIKTOK_AUTH_REDIRECT_URI; or run this on a terminal.",
+        )
 
 
 def _log_in(
     manager: TokenManager,
-    name: str,
-    api: str | None,
-    scopes: tuple[str, ...],
+    connection: Connection,
+    requested: tuple[str, ...],
     port: int | None,
     expect: str | None,
     *,
     no_browser: bool,
 ) -> None:
     """Send the person to the consent page, wait for the callback, exchange the code."""
-    connection, requested = plan_login(manager, name, api, scopes)
     token_system = APIS[connection.api]
-    connection = login_asks.complete(
-        connection,
-        app_id=_known_app_id(manager, connection.api),
-        needs_address=token_system.loopback_host is None,
-    )
+    is_remote = token_system.loopback_host is None
+    connection = _completed(manager, connection, needs_address=is_remote)
     redirect_uri = choose_redirect_uri(token_system, connection.redirect_uri, port)
-    advice = None if token_system.loopback_host else check_account_holder_uri(redirect_uri)
+    advice = check_account_holder_uri(redirect_uri) if is_remote else None
     if advice:
-        tell(advice)
+        output.tell(advice)
     request = begin_login(manager, connection, redirect_uri, requested)
     if not requested and token_system.account_holder:
         terminal.say(
@@ -239,7 +288,7 @@ def _log_in(
             "address on which the browser ends",
             next_step="Then run, on a terminal or with that address on stdin: "
             "tiktok-auth login --complete",
-        ).of(name)
+        ).of(connection.name)
     opens = not no_browser and has_browser(os.environ)
     can_listen = listening_port(redirect_uri) is not None
     listens = can_listen and not (port is None and is_elsewhere(os.environ))
@@ -258,7 +307,7 @@ def _log_in(
             raise AuthorizationRequired(
                 "nobody answered within ten minutes",
                 next_step="Run: tiktok-auth login {connection}",
-            ).of(name)
+            ).of(connection.name)
         response, by_listener = came
         _exchange(manager, request, response, listener if by_listener else None, expect)
 
@@ -281,7 +330,25 @@ def _exchange(
         raise
     if listener is not None:
         listener.conclude(page("connected", name, facts=done.facts()))
-    _show(done, request.scopes)
+    _print(done, request.scopes)
+
+
+def _finish(
+    manager: TokenManager,
+    connection: Connection,
+    expect: str | None,
+    listener: Listener | None = None,
+) -> finish.FinishedLogin:
+    """Keep the connection, once the person agrees where someone else authorised than before."""
+
+    def confirm(question: str) -> bool:
+        if not terminal.is_attended():
+            return False
+        if listener is not None:
+            listener.conclude(page("asked", connection.name))
+        return terminal.confirm(question, manager.stop)
+
+    return finish.finish_login(manager, connection, expect=expect, confirm=confirm)
 
 
 def _explain(
@@ -308,7 +375,7 @@ def _explain(
     terminal.say(f"{otherwise} the address of the page on which it ends, beginning with {uri}:")
 
 
-def _show(done: finish.FinishedLogin, requested: Sequence[str] = ()) -> None:
+def _print(done: finish.FinishedLogin, requested: Sequence[str] = ()) -> None:
     """Print who authorised what, and warn of what TikTok does not confirm."""
     connection = done.result.connection
     click.echo(f"Connected: {connection.name} ({connection.api})")
@@ -317,4 +384,4 @@ def _show(done: finish.FinishedLogin, requested: Sequence[str] = ()) -> None:
         lines = [line for part in wrapped for line in part] or [""]
         click.echo("\n".join([f"  {label:<15} {lines[0]}", *(f"{'':18}{x}" for x in lines[1:])]))
     for warning in done.warnings(requested):
-        tell(warning)
+        output.tell(warning)

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 
 from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import Request
-from tap_tiktok_auth.cli import condition
+from tap_tiktok_auth.credentials import health
+from tap_tiktok_auth.credentials.health import status_of
 from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.doctor import settings
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
 from tap_tiktok_auth.http.client import Client
-from tap_tiktok_auth.metadata import status_of
 from tap_tiktok_auth.store import empty_store, missing_file, open_store, recovery
 from tap_tiktok_auth.store.crypto import Cipher
 from tap_tiktok_auth.times import as_date, as_time
@@ -135,7 +135,7 @@ def _check_stored(manager: TokenManager, found: list[Finding], *, is_new: bool) 
     """Examine store and connections without asking TikTok, and return their token systems."""
     try:
         found += [] if is_new else check_store(manager.store)
-        results = sorted(condition.look_at_all(manager), key=condition.urgency)
+        results = sorted(health.assess_all(manager), key=health.urgency)
     except ConfigurationError as error:
         found.append(from_error("connection", error, "info"))
         return set()
@@ -150,12 +150,12 @@ def _check_stored(manager: TokenManager, found: list[Finding], *, is_new: bool) 
 
 def _check_connection(result: CheckResult) -> Finding:
     status, stored = status_of(result), result.record
-    if result.error is not None and not condition.is_revoked(result):
+    if result.error is not None and not health.is_revoked(result):
         return from_error("connection", result.error, status=status)
-    for trouble in condition.troubles(result):
-        level: Level = "problem" if condition.needs_person(result) else "warning"
+    for trouble in health.troubles(result):
+        level: Level = "problem" if health.needs_person(result) else "warning"
         return from_error("connection", trouble, level, status=status)
-    if condition.is_revoked(result):
+    if health.is_revoked(result):
         return _about(result, "info", "a person ended it")
     if stored is not None and stored.attempt is not None:
         begun = as_time(stored.attempt.at)

@@ -19,7 +19,7 @@ import requests
 from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 
 if TYPE_CHECKING:
     from click.testing import Result

@@ -65,6 +65,16 @@ def test_a_state_works_once_and_not_for_long(manager: TokenManager, clock: Clock
             accept_response(manager, AuthorizationResponse(used.state, code="c"))
 
 
+def test_ad_accounts_of_the_config_are_those_of_the_login(store: Store) -> None:
+    """Where the config names ad accounts, because TikTok tells none, a login keeps to them."""
+    entry = {"name": "acme", "auth_code": "c", "advertiser_ids": ["7"]}
+    top = {"app_id": "1", "app_secret": "s", "connections": [entry]}
+    manager = new_manager(parse(top), store)
+    request = begin_login(manager, Connection("acme", "marketing", APP), "https://example.com/")
+    started = accept_response(manager, AuthorizationResponse(request.state, "c"))
+    assert started.advertiser_ids == ("7",)
+
+
 def test_a_denied_login_is_over(manager: TokenManager) -> None:
     """After a no, the same state does not work for a yes."""
     request = begin_login(manager, Connection("acme", "marketing", APP), "https://example.com/")
@@ -234,6 +244,7 @@ def test_each_refusal_says_what_to_do(error: str, kind: type[Exception], words: 
     assert words in str(refused)
     assert "The user is not eligible" in str(refused)
     assert "<script>" not in str(refused)
+    assert refused.code == (None if error in {"access_denied", "<script>"} else error)
     if kind is AuthorizationRequired:
         assert "tiktok-auth login acme" in str(refused)
 

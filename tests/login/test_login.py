@@ -503,6 +503,28 @@ def test_a_refresh_token_alone_proves_itself(
     assert tiktok_simulator.count(action="refresh") == 1
 
 
+def test_a_refresh_token_that_is_used_up_is_kept_whoever_it_is_of(
+    tiktok_simulator: Simulator, accounts: dict[str, str]
+) -> None:
+    """Refreshing is the only way to find out who it was, and would lose the account: it warns."""
+    for subject in ("one", "other"):
+        token = tiktok_simulator.grant("accounts", subject=subject).refresh_token
+        done = run(accounts, "login", "mine", "--with-token", said=f"refresh_token={token}")
+        assert done.exit_code == 0, done.stderr
+    assert "connection mine now belongs to someone else than before" in done.stderr
+
+
+def test_what_tiktok_does_not_tell_of_the_account_is_left_out(
+    tiktok_simulator: Simulator, accounts: dict[str, str]
+) -> None:
+    """Once the tokens are stored nothing fails any more: only the account's name is missing."""
+    tiktok_simulator.scenario("garbage", path="business/get")
+    page = link(run(accounts, "login", "shop").stderr)
+    done = run(accounts, "login", "--complete", said=decide(page))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "Account id" in done.stdout
+
+
 def test_tokens_are_typed_unseen(tiktok_simulator: Simulator, accounts: dict[str, str]) -> None:
     """On a terminal the tokens are asked for and not shown."""
     grant = tiktok_simulator.grant("accounts")

@@ -100,6 +100,8 @@ def test_a_stored_connection_asks_for_its_scopes_again(store: Store) -> None:
     store.commit(STORED, None)
     assert plan(store, {})[1] == ("user.info.basic", "video.list")
     assert plan(store, {}, None, "user.info.stats")[1] == ("user.info.stats",)
+    portal = "https://www.tiktok.com/v2/auth/authorize?client_key=stored"
+    assert plan(store, {}, None, portal)[1] == ()
 
 
 @pytest.mark.parametrize(("top", "wanted"), [("marketing", "login_kit"), ("login_kit", "accounts")])

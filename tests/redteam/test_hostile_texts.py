@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.login import browser
 from tests.standin.world import app_of
 

@@ -15,7 +15,7 @@ import requests
 from click.testing import CliRunner
 
 from tap_tiktok_auth import TikTokAuthenticator
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.config.models import App, Connection, Seed
 from tap_tiktok_auth.config.settings import ENV_PREFIX

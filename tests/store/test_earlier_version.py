@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.store import open_store
 from tap_tiktok_auth.store.crypto import Cipher
 from tests.fixtures import STATE, VERSIONS, Folder
