@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap_tiktok_auth.cli import COMMANDS, SECTIONS, main
+from tap_tiktok_auth.cli.main import COMMANDS, SECTIONS, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def document() -> str:
     for context in commands():
         path = context.command_path
         title = path.removeprefix("tiktok-auth ")
-        about = COMMANDS[title][2] if title in COMMANDS else context.command.get_short_help_str(99)
+        about = COMMANDS[title][1] if title in COMMANDS else context.command.get_short_help_str(99)
         table.append(f"| [`{title}`](#{title.replace(' ', '-')}) | {about} |")
         details.append(f"## {title}\n\n```text\n{_help(context)}\n```")
     return "\n\n".join([_INTRODUCTION.rstrip(), "\n".join(table), *details]) + "\n"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import Account
 from tap_tiktok_auth.credentials.data_calls import call
+from tap_tiktok_auth.credentials.health import status_of
 from tap_tiktok_auth.credentials.lifecycle import consent_days_left
-from tap_tiktok_auth.errors import AuthorizationRequired, NoAnswer, PermissionMissing, Revoked
+from tap_tiktok_auth.errors import PermissionMissing, Revoked
 from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.credentials.models import (
         AdvertiserAccess,
-        Status,
         StoredConnection,
         StoredEvent,
     )
@@ -64,23 +64,6 @@ def token_metadata(result: CheckResult, manager: TokenManager) -> dict[str, Any]
         "verified_at": rfc3339(stored.verified_at if stored and result.verified else None),
         "checked_at": rfc3339(result.checked_at),
     }
-
-
-def status_of(result: CheckResult) -> Status:
-    """Return a connection's status: the one word for it wherever it is shown.
-
-    A token that has ended and that nothing can renew needs a person, whatever the store has noted
-    so far. A configured seed that TikTok refuses, or does not answer, counts even if the store
-    still has a chain from another one.
-    """
-    stored, error = result.record, result.error
-    if stored is None:
-        return "pending"
-    if isinstance(error, NoAnswer) and stored.attempt is not None:
-        return "unconfirmed"
-    if isinstance(error, AuthorizationRequired) and stored.token is not None:
-        return "reauthorization_required"
-    return stored.status
 
 
 def _token_state(stored: StoredConnection | None, now: float, margin: float) -> TokenState | None:

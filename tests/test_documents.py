@@ -10,7 +10,7 @@ import pytest
 
 from tap_tiktok_auth import errors
 from tap_tiktok_auth.apis.return_codes import business_error, login_kit_error
-from tap_tiktok_auth.cli import COMMANDS, SECTIONS
+from tap_tiktok_auth.cli.main import COMMANDS, SECTIONS
 from tap_tiktok_auth.config.settings import BY_NAME
 from tap_tiktok_auth.credentials.models import Status
 from tap_tiktok_auth.tap import TapTikTokAuth
@@ -44,7 +44,7 @@ def test_readme_lists_the_commands() -> None:
     """The table of commands has those of the program, in the order of its help."""
     names = [name for names in SECTIONS.values() for name in names]
 
-    expected = [[f"`tiktok-auth {name}`", COMMANDS[name][2]] for name in names]
+    expected = [[f"`tiktok-auth {name}`", COMMANDS[name][1]] for name in names]
     listed = [row for row in rows(section(README, "Commands")) if "tiktok-auth" in row[0]]
 
     assert listed == expected

@@ -6,7 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from tap_tiktok_auth.errors import ConfigurationError
 
@@ -304,6 +304,58 @@ def need_redirect_uri(redirect_uri: str | None) -> str:
             next_step="Set redirect_uri to the address that is registered for the app.",
         )
     return redirect_uri
+
+
+def check_account_holder_uri(uri: str) -> str | None:
+    """Check a redirect URI against the rules of TikTok's page for account holders.
+
+    TikTok docs, TikTok account holder authorization: https, a slash at the end, no query, no
+    fragment, no port, 10 to 512 characters. Addresses without the slash are in use all the same.
+
+    Returns:
+        What the person should know about a redirect URI that TikTok may take.
+
+    Raises:
+        ConfigurationError: TikTok would refuse it.
+    """
+    parts = split_redirect_uri(uri)
+    broken = (
+        (parts.scheme != "https", "must begin with https://"),
+        (":" in parts.netloc, "must have no port"),
+        ("?" in uri or "#" in uri, "must have no query and no fragment"),
+        (not 10 <= len(uri) <= 512, "must have 10 to 512 characters"),
+    )
+    problem = next((text for is_broken, text in broken if is_broken), None)
+    if problem is not None:
+        raise _wrong_redirect_uri(f"{problem}, for TikTok's page for account holders")
+    if uri.endswith("/"):
+        return None
+    return (
+        "setting redirect_uri must end with a slash, by TikTok's rules for account holders; "
+        "without one it works if it is registered exactly so"
+    )
+
+
+def split_redirect_uri(uri: str) -> SplitResult:
+    """Return the parts of a redirect URI, whose port may be a `*`, or refuse what is none."""
+    try:
+        parts = urlsplit(uri)
+        if not parts.netloc.endswith(":*"):
+            _ = parts.port
+    except ValueError:
+        raise _wrong_redirect_uri("is not an address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _wrong_redirect_uri("must be an http or https address")
+    if parts.username is not None or any(char.isspace() or char == "\\" for char in uri):
+        raise _wrong_redirect_uri("must have no user, space or backslash")
+    return parts
+
+
+def _wrong_redirect_uri(problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"setting redirect_uri {problem}",
+        next_step="Write it as it is registered for the app.",
+    )
 
 
 def need_app(connection: Consent) -> App:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap_tiktok_auth.cli import tables
-from tap_tiktok_auth.cli.common import config_option, json_option, load, print_json
+from tap_tiktok_auth.cli import common, output
+from tap_tiktok_auth.cli.connections_view import grouped, others
+from tap_tiktok_auth.doctor.examination import examine
+from tap_tiktok_auth.doctor.findings import exit_code
 from tap_tiktok_auth.errors import completed
 
 if TYPE_CHECKING:
@@ -22,10 +24,10 @@ _INDENT = 9
 
 
 @click.command()
-@config_option
-@json_option
+@common.config_option
+@common.json_option
 def doctor(config_paths: tuple[str, ...], as_json: bool) -> None:
-    """Check config, key, store and the way to TikTok; say how to mend what is wrong.
+    """Check config, key, store and the connection to TikTok; say how to fix what is wrong.
 
     No token is used or changed, and TikTok's hosts get no credential. Exit code 3 if a person
     must authorise, 1 if something else does not work, else 0.
@@ -35,36 +37,31 @@ def doctor(config_paths: tuple[str, ...], as_json: bool) -> None:
       tiktok-auth doctor --config config.json
       tiktok-auth doctor --json | jq -r '.[] | select(.level == "problem").mend'
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    from tap_tiktok_auth.doctor.examination import examine  # noqa: PLC0415  (imports everything)
-    from tap_tiktok_auth.doctor.findings import exit_code  # noqa: PLC0415
-
-    findings = examine(lambda: load(config_paths), config_paths, os.environ)
+    findings = examine(lambda: common.load(config_paths), config_paths, os.environ)
     if as_json:
-        print_json([finding.as_json() for finding in findings])
+        output.print_json([finding.as_json() for finding in findings])
     else:
-        _show(findings)
+        _print(findings)
     sys.exit(exit_code(findings))
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def _print(findings: Sequence[Finding]) -> None:
     """Print the findings, of many alike the first, within the terminal or in whole lines."""
-    from tap_tiktok_auth.cli.condition import grouped, others  # noqa: PLC0415  (as above)
+    columns = (max(output.columns(), 40) if output.on_terminal() else 100_000) - _INDENT
 
-    columns = (max(tables.width(), 40) if tables.on_terminal() else 100_000) - _INDENT
-
-    def put(head: str, text: str) -> None:
-        lines = f"\n{' ' * _INDENT}".join(tables.wrapped(text, columns))
+    def line(head: str, text: str) -> None:
+        lines = f"\n{' ' * _INDENT}".join(output.wrapped(text, columns))
         click.echo(f"{head}{' ' * (_INDENT - len(click.unstyle(head)))}{lines}", color=coloured)
 
-    coloured = tables.coloured()
+    coloured = output.coloured()
     for finding, alike in grouped(
         findings, lambda one: f"{one.check}{one.level}{one.status}{one.message}"
     ):
-        put(click.style(finding.level, fg=_COLOURS[finding.level]), finding.text)
-        if finding.mend is not None:
-            put("", f"-> {completed(finding.mend)}")
+        line(click.style(finding.level, fg=_COLOURS[finding.level]), finding.text)
+        if finding.fix is not None:
+            line("", f"-> {completed(finding.fix)}")
         if alike:
-            put("", others([other.connection or other.message for other in alike]))
+            line("", others([other.connection or other.message for other in alike]))
     levels = [finding.level for finding in findings]
     click.echo(f"{_count(levels, 'problem')}, {_count(levels, 'warning')}")
 

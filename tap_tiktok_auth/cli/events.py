@@ -6,26 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap_tiktok_auth.cli import tables
-from tap_tiktok_auth.cli.common import (
-    config_option,
-    json_option,
-    load,
-    name_argument,
-    one_line_errors,
-    open_existing,
-    print_json_list,
-)
-from tap_tiktok_auth.cli.times import Start, start
+from tap_tiktok_auth.cli import common, output
 from tap_tiktok_auth.metadata import token_event
 from tap_tiktok_auth.times import as_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.cli.tables import Cell, Tone
+    from tap_tiktok_auth.cli.output import Tone
     from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.credentials.models import StoredEvent
+    from tap_tiktok_auth.credentials.models import Event, StoredEvent
 
 _HEADINGS = ("time (UTC)", "connection", "event", "details")
 _PLAIN_HEADINGS = ("TIME", "CONNECTION", "EVENT", "DETAILS")
@@ -40,18 +30,20 @@ _TONES: dict[str, Tone] = {
 
 
 @click.command()
-@name_argument
-@config_option
+@common.name_argument
+@common.config_option
 @click.option(
     "--since",
-    type=start,
+    type=common.start_time,
     metavar="T",
-    help="Only from then on: 24h, 7d, 2026-01-31, 2026-01-31T12:00:00Z.",
+    help="Only events since then: 24h, 7d, 2026-01-31, 2026-01-31T12:00:00Z.",
 )
-@json_option
-@one_line_errors
+@common.json_option
 def events(
-    name: str | None, config_paths: tuple[str, ...], since: Start | None, as_json: bool
+    name: str | None,
+    config_paths: tuple[str, ...],
+    since: Callable[[float], float] | None,
+    as_json: bool,
 ) -> None:
     """Show what happened to the tokens, the oldest first: the audit trail.
 
@@ -63,26 +55,40 @@ def events(
       tiktok-auth events acme --since 2026-01-31
       tiktok-auth events --json | jq '.[] | select(.event == "refresh_failed")'
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    with open_existing(load(config_paths), name) as manager:
-        found = _events(manager, name, since)
+    with common.open_existing(common.load(config_paths), name) as manager:
+        found = _events(manager, name, since(manager.store.now()) if since else None)
         if as_json:
-            print_json_list(map(token_event, found))
-        elif tables.on_terminal():
+            output.print_json_list(map(token_event, found))
+        elif output.on_terminal():
             shown = list(found)
-            rows = [_drawn(stored) for stored in shown]
-            tables.print_drawn(_HEADINGS, rows, named=1, prose=[_details(one) for one in shown])
+            output.print_drawn(
+                _HEADINGS,
+                [
+                    (
+                        (as_time(stored.occurred_at)[:-1].replace("T", " "), "dim"),
+                        (stored.event.connection, "plain"),
+                        (stored.event.name, _TONES.get(stored.event.name, "good")),
+                    )
+                    for stored in shown
+                ],
+                named=1,
+                prose=[_details(stored.event) for stored in shown],
+            )
         else:
-            tables.print_plain(_PLAIN_HEADINGS, map(_plain, found))
+            events = ((as_time(stored.occurred_at), stored.event) for stored in found)
+            output.print_plain(
+                _PLAIN_HEADINGS,
+                [(when, event.connection, event.name, _details(event)) for when, event in events],
+            )
 
 
-def _events(manager: TokenManager, name: str | None, since: Start | None) -> Iterator[StoredEvent]:
+def _events(manager: TokenManager, name: str | None, since: float | None) -> Iterator[StoredEvent]:
     """Return the events wanted.
 
     Raises:
         ConfigurationError: There are none of a connection that does not exist.
     """
-    moment = since.at(manager.store.now()) if since else None
-    found = manager.store.events(since=moment, connection=name)
+    found = manager.store.events(since=since, connection=name)
     first = next(found, None)
     if first is not None:
         yield first
@@ -91,33 +97,9 @@ def _events(manager: TokenManager, name: str | None, since: Start | None) -> Ite
         manager.connection(name)
 
 
-def _plain(stored: StoredEvent) -> tuple[str, ...]:
-    event = stored.event
-    return (as_time(stored.occurred_at), event.connection, event.name, _details(stored))
-
-
-def _drawn(stored: StoredEvent) -> tuple[Cell, ...]:
-    when, connection, name, _ = _plain(stored)
-    return (
-        (when[:-1].replace("T", " "), "dim"),
-        (connection, "plain"),
-        (name, _TONES.get(name, "good")),
-    )
-
-
-def _details(stored: StoredEvent) -> str:
+def _details(event: Event) -> str:
     """Return what else an event tells, in a few words."""
-    event = stored.event
-    told = []
     before, after = event.fingerprint_before, event.fingerprint_after
-    if before and after and before != after:
-        told.append(f"{before} -> {after}")
-    elif before or after:
-        told.append(after or before or "")
-    if event.advertiser_id:
-        told.append(event.advertiser_id)
-    if event.error_message:
-        told.append(event.error_message)
-    if event.error_code:
-        told.append(f"(TikTok code {event.error_code})")
-    return " ".join(told)
+    tokens = f"{before} -> {after}" if before and after and before != after else after or before
+    code = f"(TikTok code {event.error_code})" if event.error_code else None
+    return " ".join(filter(None, (tokens, event.advertiser_id, event.error_message, code)))

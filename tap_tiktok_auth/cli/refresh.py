@@ -6,37 +6,22 @@ import secrets
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tap_tiktok_auth import command
-from tap_tiktok_auth.cli import condition
-from tap_tiktok_auth.cli.common import (
-    EXIT_ERROR,
-    config_option,
-    json_option,
-    load,
-    names_argument,
-    one_line_errors,
-    open_existing,
-    print_json,
-    tell,
-)
-from tap_tiktok_auth.cli.progress import progress
-from tap_tiktok_auth.cli.times import duration
+from tap_tiktok_auth.cli import common, connections_view, output
+from tap_tiktok_auth.credentials import health
 from tap_tiktok_auth.credentials.checks import check_all
-from tap_tiktok_auth.metadata import status_of
 from tap_tiktok_auth.times import rfc3339
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.config.models import Connection
     from tap_tiktok_auth.credentials.checks import CheckResult
     from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.credentials.models import StoredConnection
 
-#: What became of a connection, and how the summary says it.
+#: The outcomes in the order of the summary, and their words there.
 _OUTCOMES = {
     "refreshed": "refreshed",
     "exchanged": "exchanged",
@@ -49,26 +34,17 @@ _OUTCOMES = {
 }
 
 
-@dataclass(frozen=True)
-class Result:
-    """What became of a connection: a key of `_OUTCOMES`, and how the connection is now."""
-
-    report: CheckResult
-    outcome: str
-
-
 @click.command()
-@names_argument
-@config_option
+@common.names_argument
+@common.config_option
 @click.option(
     "--due-within",
-    type=duration,
+    type=common.duration,
     metavar="DURATION",
     help="Refresh what has less time left: 90s, 30m, 6h, 2d. Default: the setting refresh_margin.",
 )
 @click.option("--force", is_flag=True, help="Refresh also what is not due.")
-@json_option
-@one_line_errors
+@common.json_option
 def refresh(
     names: tuple[str, ...],
     config_paths: tuple[str, ...],
@@ -94,95 +70,92 @@ def refresh(
       tiktok-auth refresh acme --force --json
       */10 * * * *  tiktok-auth refresh --config /etc/tiktok.json
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    config = load(config_paths)
+    config = common.load(config_paths)
     if due_within is not None:
         config = replace(config, refresh_margin=int(due_within))
-    with open_existing(config, *names, begins=True) as manager:
-        results = _refresh(manager, names, force=force)
-    for note in condition.told(note for r in results for note in condition.notes(r.report)):
-        tell(note)
+    with common.open_existing(config, *names, begins=True) as manager:
+        found = _refresh(manager, names, force=force)
+    results = [result for result, _ in found]
+    messages = (message for result in results for message in connections_view.messages(result))
+    for line in connections_view.message_lines(messages):
+        output.tell(line)
     if as_json:
-        print_json([_shown(result) for result in results])
+        output.print_json([_as_json(result, outcome) for result, outcome in found])
     else:
-        click.echo(_summary(results, force=force))
-    sys.exit(_exit_code(results))
+        click.echo(_summary(found, force=force))
+    code = connections_view.exit_code(results)
+    if code == 0 and any(outcome == "still_works" for _, outcome in found):
+        code = output.EXIT_ERROR
+    sys.exit(code)
 
 
-def _refresh(manager: TokenManager, names: tuple[str, ...], *, force: bool) -> list[Result]:
+def _refresh(
+    manager: TokenManager, names: tuple[str, ...], *, force: bool
+) -> list[tuple[CheckResult, str]]:
+    """Refresh what is due; return each connection's state and outcome, a key of `_OUTCOMES`."""
     # Workers that are started together share the work also if one of them takes longer to start.
     started = manager.store.now() - (time.monotonic() - (command.begun or time.monotonic()))
-    reports = condition.look_at_all(manager, names)
+    results = health.assess_all(manager, names)
     if not names:
-        reports = [report for report in reports if not condition.is_revoked(report)]
-    due = [report.connection for report in reports if _is_due(report, force=force)]
+        results = [result for result in results if not health.is_revoked(result)]
+    due = [result.connection for result in results if _is_due(result, force=force)]
     # Workers that begin at the same time should not all begin with the same connection.
     secrets.SystemRandom().shuffle(due)
-    with progress("Refreshing", len(due)) as done:
+    with output.progress("Refreshing", len(due)) as done:
         checked = check_all(manager, due, verify=False, force=force, since=started, done=done)
-    now_known = {report.connection.name: report for report in checked}
-    return [_result(now_known.get(before.connection.name), before) for before in reports]
+    by_name = {result.connection.name: result for result in checked}
+    pairs = ((by_name.get(before.connection.name, before), before) for before in results)
+    return [(after, _outcome(after, before)) for after, before in pairs]
 
 
-def _is_due(report: CheckResult, *, force: bool) -> bool:
+def _is_due(result: CheckResult, *, force: bool) -> bool:
     """Whether there is something to do, or to tell, beyond using the stored token."""
-    if force or condition.is_revoked(report):
-        return not condition.is_revoked(report)
-    attempt = report.record.attempt if report.record else None
+    if force or health.is_revoked(result):
+        return not health.is_revoked(result)
+    attempt = result.record.attempt if result.record else None
     unsettled = attempt is not None and attempt.outcome != "refused"
-    return report.held is None or report.held.warning is not None or unsettled
+    return result.held is None or result.held.warning is not None or unsettled
 
 
-def _result(after: CheckResult | None, before: CheckResult) -> Result:
-    if after is None:
-        return Result(before, "revoked" if condition.is_revoked(before) else "not_due")
+def _outcome(after: CheckResult, before: CheckResult) -> str:
+    if after is before:
+        return "revoked" if health.is_revoked(before) else "not_due"
     if after.held is not None and after.held.renewal is not None:
-        return Result(after, after.held.renewal)
+        return after.held.renewal
     if after.error is not None:
-        return Result(after, "failed")
+        return "failed"
     if after.held is not None and after.held.warning is not None:
-        return Result(after, "still_works")
-    moved = _generation(after.record) != _generation(before.record)
-    return Result(after, "done_elsewhere" if moved else "not_due")
+        return "still_works"
+    moved = _generation(after) != _generation(before)
+    return "done_elsewhere" if moved else "not_due"
 
 
-def _generation(record: StoredConnection | None) -> int:
-    return record.generation if record else 0
+def _generation(result: CheckResult) -> int:
+    return result.record.generation if result.record else 0
 
 
-def _exit_code(results: list[Result]) -> int:
-    code = condition.exit_code_of([result.report for result in results])
-    if code == 0 and any(result.outcome == "still_works" for result in results):
-        return EXIT_ERROR
-    return code
+def _summary(pairs: list[tuple[CheckResult, str]], *, force: bool) -> str:
+    words = {**_OUTCOMES}
+    if force:  # all that can be refreshed is due: the rest has no refresh token
+        words["not_due"] = "with nothing to refresh"
+    order = list(words)
+    counts: Counter[str] = Counter()
+    for result, outcome in sorted(pairs, key=lambda pair: order.index(pair[1])):
+        # Whether a token that was not refreshed still works is what one wants to know next.
+        status = f" ({health.status_of(result)})" if outcome == "still_works" else ""
+        counts[words[outcome] + status] += 1
+    found = [f"{count} {text}" for text, count in counts.items()]
+    return ", ".join(found) or "there was nothing to do"
 
 
-def _summary(results: list[Result], *, force: bool) -> str:
-    order = list(_OUTCOMES)
-    found = sorted(results, key=lambda result: order.index(result.outcome))
-    counts = Counter(_words(result, force=force) for result in found)
-    told = [f"{count} {words}" for words, count in counts.items()]
-    return ", ".join(told) or "there was nothing to do"
-
-
-def _words(result: Result, *, force: bool) -> str:
-    words = _OUTCOMES[result.outcome]
-    if force and result.outcome == "not_due":
-        # All that can be refreshed is due: the rest has no refresh token.
-        return "with nothing to refresh"
-    # Whether its token still works is what one wants to know next.
-    return f"{words} ({status_of(result.report)})" if result.outcome == "still_works" else words
-
-
-def _shown(result: Result) -> dict[str, Any]:
-    report = result.report
-    token = report.record.token if report.record else None
-    error = report.error or (report.held.warning if report.held else None)
-    connection: Connection = report.connection
+def _as_json(result: CheckResult, outcome: str) -> dict[str, Any]:
+    token = result.record.token if result.record else None
+    error = result.error or (result.held.warning if result.held else None)
     return {
-        "connection": connection.name,
-        "api": connection.api,
-        "outcome": result.outcome,
-        "status": status_of(report),
+        "connection": result.connection.name,
+        "api": result.connection.api,
+        "outcome": outcome,
+        "status": health.status_of(result),
         "access_token_expires_at": rfc3339(token.expires_at if token else None),
         "consent_deadline": rfc3339(token.consent_deadline if token else None),
         "error_code": error.code if error else None,

@@ -1,8 +1,7 @@
-"""``tiktok-auth simulate``: a TikTok to test against, for a shell or for one command."""
+"""`tiktok-auth simulate`: a TikTok to test against, for a shell or for one command."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -17,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tap_tiktok_auth import apis as token_systems
-from tap_tiktok_auth.cli.common import command_environment
-from tap_tiktok_auth.cli.not_run import not_run
+from tap_tiktok_auth.cli.exec import ListingCommand, command_environment, start_failure
+from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.simulator.model import APIS
 from tap_tiktok_auth.simulator.scenarios import KINDS, Scenario
 from tap_tiktok_auth.simulator.throttle import TIERS
+from tap_tiktok_auth.store.keys import new_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.simulator import Simulator
 
-PREFIX = "TAP_TIKTOK_AUTH_"
-
-_KEPT = frozenset({f"{PREFIX}LOGLEVEL"})
+_KEPT = frozenset({f"{ENV_PREFIX}LOGLEVEL"})
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -45,17 +43,12 @@ def _scenarios(
         raise click.BadParameter(str(error)) from None
 
 
-class _SimulateCommand(click.Command):
-    """Adds the list of scenarios to the help."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each scenario does."""
-        super().format_epilog(ctx, formatter)
-        with formatter.section("Scenarios"):
-            formatter.write_dl([(name, about) for name, (about, _) in KINDS.items()])
+class _Simulate(ListingCommand):
+    section = "Scenarios"
+    listed = tuple((name, about) for name, (about, _) in KINDS.items())
 
 
-@click.command(cls=_SimulateCommand, context_settings={"allow_interspersed_args": False})
+@click.command(cls=_Simulate, context_settings={"allow_interspersed_args": False})
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free port.")
 @click.option(
     "--latency-ms", type=click.FloatRange(min=0), default=0.0, help="Delay of every answer."
@@ -103,45 +96,19 @@ def simulate(
       tiktok-auth simulate --scenario latency=250 --scenario drop_replyx1@/refresh_token/
     """  # noqa: D301 - click needs the escape, in a docstring that is shown as help
     wanted = APIS if "all" in apis else tuple(dict.fromkeys(apis))
-    with _running(port, latency_ms / 1000, tier) as tiktok, _scratch_folder() as folder:
+    # The folder is made with mode 0700.
+    with (
+        _running(port, latency_ms / 1000, tier) as tiktok,
+        tempfile.TemporaryDirectory(prefix="tiktok-simulator-") as folder,
+    ):
         for scenario in scenarios:
             tiktok.scenario(
                 scenario.name, value=scenario.value, times=scenario.times, path=scenario.path
             )
-        variables = settings_variables(tiktok, wanted, folder)
+        variables = _settings(tiktok, wanted, Path(folder).resolve())
         if command:
             ctx.exit(_run(command, {**command_environment(os.environ, _KEPT), **variables}))
         _serve(tiktok.url, variables)
-
-
-def settings_variables(tiktok: Simulator, apis: Sequence[str], folder: Path) -> dict[str, str]:
-    """Return environment variables that point the tap at a simulator.
-
-    Args:
-        tiktok: The running simulator.
-        apis: One gives top-level settings, several give ``connections``.
-        folder: Where the token store goes.
-    """
-    connections = [{"name": api, **_connection(tiktok.settings(api))} for api in apis]
-    if len(connections) == 1:
-        settings = {key: value for key, value in connections[0].items() if key != "name"}
-    else:
-        settings = {"connections": json.dumps(connections)}
-    settings |= {
-        "business_api_url": tiktok.url,
-        "login_kit_api_url": tiktok.url,
-        "tiktok_url": tiktok.url,
-        "token_store": f"sqlite:///{folder / 'tokens.db'}",
-        "token_store_key": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-    }
-    return {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
-
-
-def _connection(settings: Mapping[str, Any]) -> dict[str, str]:
-    names = ["api", "app_id", "app_secret", "auth_code"]
-    if token_systems.APIS[settings["api"]].account_holder:
-        names.append("redirect_uri")
-    return {name: settings[name] for name in names}
 
 
 @contextlib.contextmanager
@@ -167,11 +134,33 @@ def _running(port: int, latency: float, tier: str) -> Iterator[Simulator]:
         tiktok.stop()
 
 
-@contextlib.contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    # mkdtemp makes it 0700, and resolve() makes the store's URL absolute.
-    with tempfile.TemporaryDirectory(prefix="tiktok-simulator-") as folder:
-        yield Path(folder).resolve()
+def _settings(tiktok: Simulator, apis: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return environment variables that point the tap at a simulator.
+
+    Args:
+        tiktok: The running simulator.
+        apis: One gives top-level settings, several give `connections`.
+        folder: Where the token store goes.
+    """
+    connections = []
+    for api in apis:
+        names = ["api", "app_id", "app_secret", "auth_code"]
+        names += ["redirect_uri"] if token_systems.APIS[api].account_holder else []
+        found = tiktok.settings(api)
+        connections.append({name: found[name] for name in names})
+    if len(connections) == 1:
+        (settings,) = connections
+    else:
+        named = [{"name": api, **found} for api, found in zip(apis, connections, strict=True)]
+        settings = {"connections": json.dumps(named)}
+    settings |= {
+        "business_api_url": tiktok.url,
+        "login_kit_api_url": tiktok.url,
+        "tiktok_url": tiktok.url,
+        "token_store": f"sqlite:///{folder / 'tokens.db'}",
+        "token_store_key": new_key(),
+    }
+    return {f"{ENV_PREFIX}{name.upper()}": value for name, value in settings.items()}
 
 
 def _serve(url: str, variables: Mapping[str, str]) -> None:
@@ -202,7 +191,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
             # The person's own command, run as it was given, without a shell.
             child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
         except OSError as error:
-            code, why = not_run(command[0], error, environment)
+            code, why = start_failure(command[0], error, environment)
             click.echo(f"Error: {why}", err=True)
             return code
         running.append(child)
@@ -223,7 +212,7 @@ def _handling(handler: Any) -> Iterator[None]:  # noqa: ANN401 - what signal.sig
 
 
 def _terminal_sends_signals() -> bool:
-    """Tell whether we share a terminal's foreground group with the command."""
+    """Whether we share a terminal's foreground group with the command."""
     try:
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:

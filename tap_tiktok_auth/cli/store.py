@@ -1,43 +1,41 @@
-"""`tiktok-auth store`: care for the token store."""
+"""`tiktok-auth store` and `tiktok-auth keygen`: the token store's key, and its move."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from tap_tiktok_auth.cli.common import EXIT_ERROR, config_option, load, one_line_errors, tell
+from tap_tiktok_auth.cli import common, output
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.store import is_postgres, keys, open_store
-from tap_tiktok_auth.store.keys import Cipher
+from tap_tiktok_auth.store.keys import Cipher, new_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tap_tiktok_auth.errors import StoreDamaged
     from tap_tiktok_auth.store import Snapshot, Store
 
 _TO, _KEY = f"{ENV_PREFIX}COPY_TO", f"{ENV_PREFIX}COPY_KEY"
 
 
-class Left:
-    """The connections that cannot be read, which are left as, and where, they are."""
+@click.command()
+def keygen() -> None:
+    """Print a new key for a token store.
 
-    def __init__(self) -> None:
-        self.errors: list[StoreDamaged] = []
+    Give the same key to every machine that shares the store, as TAP_TIKTOK_AUTH_TOKEN_STORE_KEY.
+    Without it the stored tokens cannot be read.
 
-    def __call__(self, _name: str, _api: str, error: StoreDamaged) -> None:
-        """Note one."""
-        self.errors.append(error)
-
-    def conclude(self) -> None:
-        """Tell of them, and end with exit code 1 if there is one."""
-        for error in self.errors:
-            tell(f"left as it is: {error}")
-        if self.errors:
-            sys.exit(EXIT_ERROR)
+    \b
+      export TAP_TIKTOK_AUTH_TOKEN_STORE_KEY="$(tiktok-auth keygen)"
+    """  # noqa: D301  (click's mark for text that keeps its lines)
+    click.echo(new_key())
 
 
 @click.group()
@@ -51,8 +49,7 @@ def store() -> None:
 
 
 @store.command("rotate-key")
-@config_option
-@one_line_errors
+@common.config_option
 def rotate_key(config_paths: tuple[str, ...]) -> None:
     """Seal all that is secret in the token store with a new key.
 
@@ -68,25 +65,22 @@ def rotate_key(config_paths: tuple[str, ...]) -> None:
       tiktok-auth store rotate-key
       TAP_TIKTOK_AUTH_TOKEN_STORE_KEY="$NEW,$OLD" tiktok-auth store rotate-key
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    config = load(config_paths)
+    config = common.load(config_paths)
     given = config.token_store_key
-    opened = open_store(config.token_store, given)
-    left = Left()
-    try:
+    unread: list[StoreDamaged] = []
+    with closing(open_store(config.token_store, given)) as opened:
         if given is None:
             key_file = keys.default_key_file()
-            count = keys.rotate(opened, key_file, left)
+            count = keys.rotate(opened, key_file, _into(unread))
             next_step = f"The former keys stay in {key_file}, behind the new one."
         else:
-            count = opened.rotate_key(_new_cipher(given), left)
+            count = opened.rotate_key(_new_cipher(given), _into(unread))
             next_step = "Now set token_store_key to its first key alone, on every machine."
-    finally:
-        opened.close()
     click.echo(f"{_counted(count, 'connection')} sealed with the new key")
-    if left.errors:
+    if unread:
         next_step = "Keep the former keys: what could not be opened may be sealed with one of them."
-    tell(next_step)
-    left.conclude()
+    output.tell(next_step)
+    _exit_with(unread)
 
 
 def _new_cipher(setting: str) -> Cipher:
@@ -125,8 +119,7 @@ def _has_password(url: str) -> bool:
 
 @store.command("copy")
 @click.argument("url", required=False, callback=_address, metavar="[URL]")
-@config_option
-@one_line_errors
+@common.config_option
 def copy(url: str, config_paths: tuple[str, ...]) -> None:
     """Copy the token store of the settings to another, empty one at URL.
 
@@ -144,28 +137,24 @@ def copy(url: str, config_paths: tuple[str, ...]) -> None:
       tiktok-auth store copy postgresql://tap@db.example.com/tokens
       tiktok-auth store copy sqlite:////srv/tap/tokens.db
     """  # noqa: D301  (click's mark for text that keeps its lines)
-    config = load(config_paths)
+    config = common.load(config_paths)
     key = os.environ.get(_KEY) or config.token_store_key
     if is_postgres(url) and key is None:
         raise ConfigurationError(
             f"a PostgreSQL store needs a key, and neither {_KEY} nor token_store_key is set",
             next_step="Make one with: tiktok-auth keygen",
         )
-    source = open_store(config.token_store, config.token_store_key)
-    left = Left()
-    try:
-        target = _open_target(url, key)
-        try:
-            if target.location == source.location:
-                raise ConfigurationError(f"{source.location} is the token store of the settings")
-            snapshot = source.snapshot(left)
-            target.restore(snapshot)
-        finally:
-            target.close()
-    finally:
-        source.close()
-    _tell_what_next(source, target, snapshot)
-    left.conclude()
+    unread: list[StoreDamaged] = []
+    with (
+        closing(open_store(config.token_store, config.token_store_key)) as source,
+        closing(_open_target(url, key)) as target,
+    ):
+        if target.location == source.location:
+            raise ConfigurationError(f"{source.location} is the token store of the settings")
+        snapshot = source.snapshot(_into(unread))
+        target.restore(snapshot)
+    _tell_next_steps(source, target, snapshot)
+    _exit_with(unread)
 
 
 def _open_target(url: str, key: str | None) -> Store:
@@ -178,25 +167,40 @@ def _open_target(url: str, key: str | None) -> Store:
         raise
 
 
-def _tell_what_next(source: Store, target: Store, snapshot: Snapshot) -> None:
+def _tell_next_steps(source: Store, target: Store, snapshot: Snapshot) -> None:
     accounts = sum(map(len, snapshot.advertisers.values()))
     click.echo(
         f"copied {_counted(len(snapshot.records), 'connection')},"
         f" {_counted(accounts, 'ad account')} and {_counted(len(snapshot.events), 'event')}"
         f" to {target.location}"
     )
-    for record in snapshot.records:
-        if record.attempt is not None and record.attempt.outcome == "sent":
-            tell(
-                f"connection {record.name}: a token request was under way. Check it when all is "
-                f"switched: tiktok-auth status {record.name} --check"
+    for stored in snapshot.records:
+        if stored.attempt is not None and stored.attempt.outcome == "sent":
+            output.tell(
+                f"connection {stored.name}: a token request was under way. Check it when all is "
+                f"switched: tiktok-auth status {stored.name} --check"
             )
-    tell("1. On every machine, set token_store to the new store, and token_store_key to its key.")
-    tell("2. See that all connections are there: tiktok-auth status")
-    tell(
+    output.tell(
+        "1. On every machine, set token_store to the new store, and token_store_key to its key."
+    )
+    output.tell("2. See that all connections are there: tiktok-auth status")
+    output.tell(
         f"3. Keep {source.location} as a backup only. Never use both: a refresh in one makes the "
         "other's token useless."
     )
+
+
+def _into(unread: list[StoreDamaged]) -> Callable[[str, str, StoreDamaged], None]:
+    """Return what the store calls for a connection that it cannot read and leaves as it is."""
+    return lambda _name, _api, error: unread.append(error)
+
+
+def _exit_with(unread: list[StoreDamaged]) -> None:
+    """Name the connections that could not be read, and end with exit code 1 if there are any."""
+    for error in unread:
+        output.tell(f"left as it is: {error}")
+    if unread:
+        sys.exit(output.EXIT_ERROR)
 
 
 def _counted(number: int, thing: str) -> str:

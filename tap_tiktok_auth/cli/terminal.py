@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tap_tiktok_auth.errors import Interrupted
-from tap_tiktok_auth.login.waiting import Pasted
+from tap_tiktok_auth.login.listener import TypedLines
 
 if TYPE_CHECKING:
     import threading
@@ -76,13 +76,14 @@ def confirm(question: str, stop: threading.Event | None = None) -> bool:
 def _answer(prompt: str, stop: threading.Event | None = None) -> str:
     try:
         _show(prompt)
-        return _line(Pasted(sys.stdin.fileno()), stop)
+        return _typed_line(stop)
     except BaseException:
         _show("\n")  # what follows does not stand behind the prompt
         raise
 
 
-def _line(typed: Pasted, stop: threading.Event | None) -> str:
+def _typed_line(stop: threading.Event | None) -> str:
+    typed = TypedLines(sys.stdin.fileno())
     while (line := typed.line(_STEP)) is None:
         if typed.ended:
             raise click.Abort

@@ -1,4 +1,4 @@
-"""A finding, and what all of them together mean."""
+"""What the doctor finds."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Level = Literal["ok", "info", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes:
-        check: What was looked at, a word.
+        check: What was checked, a word.
         level: `ok`; `info`: good to know; `warning`: will or may hurt; `problem`: does not work.
         message: What was found, one line without any secret.
-        mend: What to do about it, a command or a sentence.
+        fix: What to do about it, a command or a sentence.
         needs_person: Whether a person must authorise.
         connection: The connection that it is about, if it is about one.
         status: That connection's status.
@@ -33,7 +33,7 @@ class Finding:
     check: str
     level: Level
     message: str
-    mend: str | None = None
+    fix: str | None = None
     needs_person: bool = False
     connection: str | None = None
     status: Status | None = None
@@ -41,9 +41,9 @@ class Finding:
     @property
     def text(self) -> str:
         """The message with the connection that it is about, and its status."""
-        told = [f"connection {self.connection}"] if self.connection else []
-        told += [self.status] if self.status else []
-        return ": ".join([*told, self.message])
+        subject = [f"connection {self.connection}"] if self.connection else []
+        subject += [self.status] if self.status else []
+        return ": ".join([*subject, self.message])
 
     def as_json(self) -> dict[str, str | None]:
         """Return it as a JSON object."""
@@ -51,7 +51,7 @@ class Finding:
             "check": self.check,
             "level": self.level,
             "message": self.text,
-            "mend": self.mend and completed(self.mend),
+            "mend": self.fix and completed(self.fix),
             "connection": self.connection,
             "status": self.status,
         }

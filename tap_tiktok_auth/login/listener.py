@@ -13,6 +13,7 @@ import hmac
 import io
 import os
 import secrets
+import select
 import socket
 import threading
 import time
@@ -25,22 +26,30 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError
-from tap_tiktok_auth.login import pages
-from tap_tiktok_auth.login.address import LISTENABLE
-from tap_tiktok_auth.login.callback import Callback, NotTheCallbackError, denial, read_query
+from tap_tiktok_auth.login.browser import HEADERS, page
+from tap_tiktok_auth.login.consent import (
+    AuthorizationResponse,
+    NotTheCallbackError,
+    denial,
+    read_address,
+    read_query,
+)
+from tap_tiktok_auth.login.plan import LISTENABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
     from typing_extensions import Self
 
-    from tap_tiktok_auth.login.address import CallbackAddress
-    from tap_tiktok_auth.login.attempt import Begun
+    from tap_tiktok_auth.login.consent import AuthorizationRequest
 
+#: Where only the start page is served, at any free port: the callback does not come here.
+START_PAGE_ONLY = "http://127.0.0.1:0/"
+#: Seconds between two looks at whether the browser has come back.
+_STEP = 0.2
 #: Seconds that the browser waits for the end of the login before it is told to look elsewhere.
 _PAGE_PATIENCE = 45.0
 #: Seconds that the end of the login waits for the browser to fetch its page.
@@ -53,12 +62,12 @@ _OUTCOME, _OTHER = "outcome", "other-login"
 
 
 class Listener:
-    """Waits for the answer to one login; use it as a context manager.
+    """Waits for the response to one authorization request; use it as a context manager.
 
     Args:
-        begun: The login.
+        request: The request.
         tell: Called, in another thread, with what the person should know.
-        address: Where to listen, if that is not the login's callback address; port 0 is any.
+        address: Where to listen, if that is not the redirect URI; port 0 is any.
 
     Raises:
         ConfigurationError: The port is taken or not allowed.
@@ -66,56 +75,53 @@ class Listener:
 
     def __init__(
         self,
-        begun: Begun,
+        request: AuthorizationRequest,
         tell: Callable[[str], None] = lambda _: None,
-        address: CallbackAddress | None = None,
+        address: str | None = None,
     ) -> None:
-        self.begun = begun
+        self.request = request
         self.tell = tell
-        self.address = address or begun.address
+        self.takes_callback = address is None
+        parts = urlsplit(address or request.redirect_uri)
+        self.host, self.path = parts.hostname or "", parts.path or "/"
         self.ticket, self.cookie = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self.outcome: bytes | None = None
         self.ended, self.redirected, self.shown = (threading.Event() for _ in range(3))
-        self._arrived: SimpleQueue[Callback | AuthorizationRequired] = SimpleQueue()
         self.reading: deque[socket.socket] = deque()
+        self._arrived: SimpleQueue[AuthorizationResponse | AuthorizationRequired] = SimpleQueue()
         self._once = threading.Lock()
         self._started = self._answered = False
-        self._servers = _listen(self)
+        self._servers = _listen(self, parts.port or 0)
         self.port = int(self._servers[0].server_address[1])
 
     @property
     def start_url(self) -> str:
         """The address of the start page."""
-        return f"http://{self.address.host}:{self.port}{self.address.path}?start={self.ticket}"
+        return f"http://{self.host}:{self.port}{self.path}?start={self.ticket}"
 
     def __enter__(self) -> Self:
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.redirected.is_set() and self.outcome is not None:
             self.shown.wait(_CLOSE_PATIENCE)
         for server in self._servers:
             server.shutdown()
             server.server_close()
 
-    def take(self) -> Callback | None:
-        """Return the answer to the login if it has come.
+    def take(self) -> AuthorizationResponse | None:
+        """Return the response if it has come.
 
         Raises:
             AuthorizationRequired: Two browsers came for the login.
         """
         with suppress(Empty):
-            answer = self._arrived.get_nowait()
-            if isinstance(answer, AuthorizationRequired):
-                raise answer
-            return answer
+            arrived = self._arrived.get_nowait()
+            if isinstance(arrived, AuthorizationRequired):
+                raise arrived
+            return arrived
         return None
 
     def conclude(self, page: bytes) -> None:
@@ -137,26 +143,90 @@ class Listener:
                     "the login's page was opened by two browsers, one of which may be somebody "
                     "else's, so nothing was taken from either",
                     next_step="Run again: tiktok-auth login {connection}",
-                ).of(self.begun.name)
+                ).of(self.request.connection)
             )
         return first
 
-    def accept(self, callback: Callback) -> None:
-        """Take the answer to the login, once."""
+    def accept(self, response: AuthorizationResponse) -> None:
+        """Take the response, once."""
         with self._once:
             if not self._answered:
                 self._answered = True
-                self._arrived.put(replace(callback, state=self.begun.state))
+                self._arrived.put(replace(response, state=self.request.state))
 
 
-def _listen(listener: Listener) -> list[_Server]:
+class TypedLines:
+    """Lines that a person types or pastes, read without blocking.
+
+    Args:
+        handle: The file descriptor of the terminal.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._rest = b""
+        self.ended = False
+
+    def line(self, seconds: float) -> str | None:
+        """Return the next line if one comes within *seconds*."""
+        if self.ended:
+            time.sleep(seconds)
+            return None
+        if b"\n" not in self._rest and select.select([self._handle], [], [], seconds)[0]:
+            piece = os.read(self._handle, 65_536)
+            self.ended = not piece
+            self._rest += piece
+        line, newline, rest = self._rest.partition(b"\n")
+        if not newline:
+            return None
+        self._rest = rest
+        return line.decode("utf-8", "replace")
+
+
+def wait_for_response(
+    request: AuthorizationRequest,
+    listener: Listener | None,
+    typed: TypedLines,
+    seconds: float,
+    tell: Callable[[str], None],
+) -> tuple[AuthorizationResponse, bool] | None:
+    """Wait until the response comes by one of two ways.
+
+    Args:
+        request: The request.
+        listener: Where the browser begins, and comes back to if it comes to this machine.
+        typed: What the person pastes.
+        seconds: How long to wait.
+        tell: Tells the person what is wrong with what was pasted.
+
+    Returns:
+        The response, and whether it came to the listener; None if the time is over, or if only a
+        paste could bring it and the person has ended the input.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        response = listener.take() if listener is not None else None
+        if response is not None:
+            return response, True
+        if typed.ended and (listener is None or not listener.takes_callback):
+            return None
+        line = typed.line(_STEP)
+        if line is None or not line.strip():
+            continue
+        try:
+            return read_address(line, request), False
+        except NotTheCallbackError as problem:
+            tell(str(problem))
+    return None
+
+
+def _listen(listener: Listener, port: int) -> list[_Server]:
     """Return servers on each address that a browser may look for the host of the callback at.
 
     Who has the other half of `localhost` would get the code from half of the browsers.
     """
     servers: list[_Server] = []
-    hosts = ("127.0.0.1", "::1") if listener.address.host == "localhost" else ("127.0.0.1",)
-    port = listener.address.port or 0
+    hosts = ("127.0.0.1", "::1") if listener.host == "localhost" else ("127.0.0.1",)
     with ExitStack() as stack:
         for host in hosts:
             try:
@@ -250,17 +320,15 @@ class _Handler(BaseHTTPRequestHandler):
         listener = self.server.listener
         path, _, query = self.path.partition("?")
         fields = parse_qs(query)
-        if not self._is_for_us() or _plain(path) != _plain(listener.address.path):
-            self._send(HTTPStatus.NOT_FOUND, pages.nothing_here())
-        elif "start" in fields and hmac.compare_digest(
-            *_bytes(fields["start"][0], listener.ticket)
-        ):
+        if not self._is_for_us() or _plain(path) != _plain(listener.path):
+            self._send(HTTPStatus.NOT_FOUND, page("nothing_here"))
+        elif "start" in fields and _is_same(fields["start"][0], listener.ticket):
             self._start()
         elif fields.get("page") == [_OTHER]:
-            self._send(HTTPStatus.BAD_REQUEST, pages.wrong_state())
+            self._send(HTTPStatus.BAD_REQUEST, page("other_login"))
         elif fields.get("page") == [_OUTCOME] and self._is_known():
             listener.ended.wait(_PAGE_PATIENCE)
-            self._send(HTTPStatus.OK, listener.outcome or pages.unfinished())
+            self._send(HTTPStatus.OK, listener.outcome or page("unfinished"))
             if listener.outcome is not None:
                 listener.shown.set()
         else:
@@ -269,31 +337,32 @@ class _Handler(BaseHTTPRequestHandler):
     def _start(self) -> None:
         listener = self.server.listener
         if not self._is_known() and not listener.start():
-            self._send(HTTPStatus.GONE, pages.opened_already())
+            self._send(HTTPStatus.GONE, page("opened_already"))
             return
         cookie = f"{self._cookie_name()}={listener.cookie}; HttpOnly; SameSite=Lax"
-        self._send(HTTPStatus.SEE_OTHER, location=listener.begun.url, cookie=cookie)
+        self._send(HTTPStatus.SEE_OTHER, location=listener.request.url, cookie=cookie)
 
     def _call_back(self, path: str, query: str) -> None:
         listener = self.server.listener
         try:
-            callback = read_query(query)
+            response = read_query(query)
         except NotTheCallbackError:
-            callback = Callback()
-        if not callback.is_answer:
-            self._send(HTTPStatus.NOT_FOUND, pages.nothing_here())
-        elif callback.state and not callback.belongs_to(listener.begun.state):
+            response = AuthorizationResponse()
+        if not response.is_complete:
+            self._send(HTTPStatus.NOT_FOUND, page("nothing_here"))
+        elif response.state and not response.belongs_to(listener.request.state):
             listener.tell("A callback of another login came and was not used. Still waiting.")
             self._send(HTTPStatus.SEE_OTHER, location=f"{path}?page={_OTHER}")
         elif self._is_known():
-            listener.accept(callback)
+            listener.accept(response)
             listener.redirected.set()
             self._send(HTTPStatus.SEE_OTHER, location=f"{path}?page={_OUTCOME}")
-        elif callback.error:  # to end a login takes no cookie: a refusal gives nothing away
-            listener.accept(callback)
-            self._send(HTTPStatus.OK, pages.failed(listener.begun.name, denial(callback).cause))
+        elif response.error:  # to end a login takes no cookie: a refusal gives nothing away
+            listener.accept(response)
+            name, cause = listener.request.connection, denial(response).cause
+            self._send(HTTPStatus.OK, page("failed", name, cause))
         else:
-            self._send(HTTPStatus.FORBIDDEN, pages.not_started_here())
+            self._send(HTTPStatus.FORBIDDEN, page("not_opened_here"))
 
     def _is_for_us(self) -> bool:
         """Whether a browser was led here, as a page of its own, under this machine's own name.
@@ -311,7 +380,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether it is the browser that opened the start page."""
         pairs = ";".join(self.headers.get_all("Cookie", [])).split(";")
         ours = f"{self._cookie_name()}={self.server.listener.cookie}"
-        return any(hmac.compare_digest(*_bytes(pair.strip(), ours)) for pair in pairs)
+        return any(_is_same(pair.strip(), ours) for pair in pairs)
 
     def _cookie_name(self) -> str:
         # Browsers do not tell the ports of a host apart when they choose cookies.
@@ -322,7 +391,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         self.send_response(status)
         more = {"Location": location, "Set-Cookie": cookie}
-        for name, value in (*pages.HEADERS.items(), *more.items()):
+        for name, value in (*HEADERS.items(), *more.items()):
             if value:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
@@ -335,7 +404,7 @@ class _Handler(BaseHTTPRequestHandler):
         del message, explain
         self.close_connection = True
         with suppress(OSError):
-            self._send(HTTPStatus(code), pages.nothing_here())
+            self._send(HTTPStatus(code), page("nothing_here"))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base's name)
         """Log nothing: a request's address holds the code."""
@@ -346,5 +415,5 @@ def _plain(path: str) -> str:
     return "/" + unquote(path).lstrip("/")
 
 
-def _bytes(*texts: str) -> list[bytes]:
-    return [text.encode("utf-8", "surrogateescape") for text in texts]
+def _is_same(text: str, secret: str) -> bool:
+    return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), secret.encode())

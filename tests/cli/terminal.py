@@ -17,30 +17,40 @@ from typing import TYPE_CHECKING
 from .world import COMMAND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
-_DEADLINE = 60.0
+_DEADLINE = 120.0
 
 
 class Terminal:
     """A process on a terminal of its own.
 
     Args:
-        arguments: Of `tiktok-auth`.
+        arguments: Of the command.
         columns: Its width.
         environment: Variables beside those of the tests.
+        command: What is run, `tiktok-auth` unless it is another.
+        folder: Where it is run, if not here.
+        base: The variables of the tests, if not their own environment.
     """
 
     def __init__(
-        self, *arguments: str, columns: int = 80, environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        columns: int = 80,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = (COMMAND,),
+        folder: Path | None = None,
+        base: Mapping[str, str] = os.environ,
     ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         hidden = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CI"}
-        inherited = {name: value for name, value in os.environ.items() if name not in hidden}
+        inherited = {name: value for name, value in base.items() if name not in hidden}
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", COMMAND, *arguments],
+            ["setsid", "--ctty", *command, *arguments],
+            cwd=folder,
             stdin=slave,
             stdout=slave,
             stderr=slave,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import exec as exec_module
-from tap_tiktok_auth.cli import main
-from tap_tiktok_auth.cli.fields import FIELDS
+from tap_tiktok_auth.cli.exec import FIELDS, start_failure
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.redaction import teach
 
 from .world import DAY
@@ -39,15 +41,10 @@ def shown(world: World, *arguments: str, **environment: str) -> dict[str, str]:
     """
     found: list[dict[str, str]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exec_module, "_become", lambda _, variables: found.append(variables))
+        patch.setattr(exec_module, "_replace_process", lambda _, variables: found.append(variables))
         result = world.run("exec", *arguments, "--", "env", **environment)
     assert (result.exit_code, result.output) == (0, "")
     return found[0]
-
-
-def access_token(world: World, name: str) -> str:
-    """Return the access token that is stored."""
-    return world.secrets(name)[1]
 
 
 def test_default_variables_of_marketing(world: World) -> None:
@@ -57,18 +54,23 @@ def test_default_variables_of_marketing(world: World) -> None:
     seen = json.loads(out)[0]
 
     assert (code, err) == (0, "")
-    assert seen["TIKTOK_ACCESS_TOKEN"] == access_token(world, "acme")
+    assert seen["TIKTOK_ACCESS_TOKEN"] == world.token("acme").access_token
     assert seen["TIKTOK_ADVERTISER_IDS"].split(",") == sorted(world.tiktok.advertiser_ids)
     assert world.tiktok.token_state(seen["TIKTOK_ACCESS_TOKEN"]) == "live"
     assert not [name for name in seen if name.startswith("TAP_TIKTOK_AUTH_")]
 
 
-def test_lost_ad_accounts_are_left_out(world: World) -> None:
-    """An ad account that was withdrawn is not in the list."""
+@pytest.mark.parametrize("how", ["checked", "new-consent"])
+def test_lost_ad_accounts_are_left_out(world: World, how: str) -> None:
+    """An ad account that was withdrawn, or that a new consent lacks, is not in the list."""
     environment = world.configure(acme="marketing")
+    shown(world, "acme", **environment)
     lost, *rest = sorted(world.tiktok.advertiser_ids)
+    if how == "new-consent":
+        environment = world.configure(acme="marketing")
     world.tiktok.lose_advertiser(lost)
-    assert world.run("status", "--check", **environment).exit_code == 0
+    if how == "checked":
+        assert world.run("status", "--check", **environment).exit_code == 0
 
     assert shown(world, "acme", **environment)["TIKTOK_ADVERTISER_IDS"].split(",") == rest
 
@@ -76,42 +78,43 @@ def test_lost_ad_accounts_are_left_out(world: World) -> None:
 def test_ad_accounts_of_a_token_from_elsewhere_are_asked_for(world: World) -> None:
     """Where no ad account was seen yet, TikTok is asked once, and not again."""
     world.keep("acme", "marketing")
+    fields = ["--set", "A=advertiser_ids", "--set", "B=advertiser_ids_json"]
 
     for _ in range(2):
-        seen = shown(world, "acme")
-        assert seen["TIKTOK_ADVERTISER_IDS"].split(",") == sorted(world.tiktok.advertiser_ids)
+        seen = shown(world, "acme", *fields)
+        assert seen["A"].split(",") == sorted(world.tiktok.advertiser_ids)
+        assert json.loads(seen["B"]) == sorted(world.tiktok.advertiser_ids)
     assert len(world.tiktok.calls()) == 1
 
 
-def test_ad_accounts_of_a_new_consent_are_asked_for(world: World) -> None:
-    """A new consent's ad accounts are not those that an earlier one was seen with."""
-    lost, *rest = sorted(world.tiktok.advertiser_ids)
-    shown(world, "acme", **world.configure(acme="marketing"))
-    anew = world.configure(acme="marketing")
-    world.tiktok.lose_advertiser(lost)
+def test_chosen_ad_accounts_are_those_of_the_settings(world: World) -> None:
+    """Where the settings choose ad accounts, these are passed on, and TikTok is not asked."""
+    world.keep("acme", "marketing")
 
-    seen = shown(world, "acme", **anew)
+    seen = shown(world, "acme", TAP_TIKTOK_AUTH_CONNECTIONS=json.dumps(
+        [{"name": "acme", "advertiser_ids": ["71", "72"]}]
+    ))  # fmt: skip
 
-    assert seen["TIKTOK_ADVERTISER_IDS"].split(",") == rest
-
-
-def test_due_token_is_refreshed_first(world: World) -> None:
-    """The command never gets a token that is about to end."""
-    world.keep("acme", age=DAY - 900)
-    before = access_token(world, "acme")
-
-    seen = shown(world, "acme")
-
-    assert seen["TIKTOK_ACCESS_TOKEN"] == access_token(world, "acme") != before
+    assert seen["TIKTOK_ADVERTISER_IDS"] == "71,72"
+    assert world.tiktok.calls() == []
 
 
-def test_min_lifetime_refreshes_for_a_long_command(world: World) -> None:
-    """A command that runs long can ask for a token that lasts."""
-    world.keep("acme", age=3 * 3_600)
-    before = access_token(world, "acme")
+@pytest.mark.parametrize(
+    ("age", "options", "fresh"),
+    [(DAY - 900, [], False), (3 * 3_600, [], True), (3 * 3_600, ["--min-lifetime", "23h"], False)],
+    ids=["due", "fresh", "too-short"],
+)
+def test_token_is_refreshed_first_if_it_must_be(
+    world: World, age: float, options: list[str], fresh: bool
+) -> None:
+    """The command never gets a token that is about to expire, or within `--min-lifetime`."""
+    before = world.keep("acme", age=age).token
+    assert before is not None
 
-    assert shown(world, "acme")["TIKTOK_ACCESS_TOKEN"] == before
-    assert shown(world, "acme", "--min-lifetime", "23h")["TIKTOK_ACCESS_TOKEN"] != before
+    seen = shown(world, "acme", *options)["TIKTOK_ACCESS_TOKEN"]
+
+    assert seen == world.token("acme").access_token
+    assert (seen == before.access_token) == fresh
 
 
 def test_our_own_secrets_are_not_passed_on(world: World) -> None:
@@ -136,10 +139,7 @@ def test_our_own_secrets_are_not_passed_on(world: World) -> None:
     seen = shown(world, "acme", **environment, **extra)
 
     assert not [name for name in seen if name.startswith("TAP_TIKTOK_AUTH_")]
-    record = world.record("acme")
-    assert record is not None
-    assert record.token is not None
-    hidden = [app.app_secret, world.key, record.token.refresh_token or "", "copy-key"]
+    hidden = [app.app_secret, world.key, world.token("acme").refresh_token or "", "copy-key"]
     hidden += ["of-meltano", "of-the-state", "of-the-database", "in-small-letters"]
     assert not [name for name, value in seen.items() if any(one in value for one in hidden)]
     assert "TIKTOK_ADVERTISER_IDS" not in seen
@@ -198,31 +198,18 @@ def test_a_short_password_withholds_nothing_else(world: World) -> None:
 
 def test_set_replaces_the_default_variables(world: World) -> None:
     """With `--set` the command gets these variables and no others."""
-    world.keep("acme")
-    record = world.record("acme")
-    assert record is not None
+    stored = world.keep("acme")
     fields = {"A": "access_token", "B": "open_id", "C": "expires_at", "D": "app_id", "E": "api"}
+    fields |= {"F": "connection", "G": "scopes", "H": "subject_id"}
 
     options = [part for pair in fields.items() for part in ("--set", "=".join(pair))]
     seen = shown(world, "acme", *options)
 
-    assert (seen["A"], seen["B"]) == (access_token(world, "acme"), record.subject_id)
+    assert (seen["A"], seen["B"]) == (world.token("acme").access_token, stored.subject_id)
     assert seen["C"].endswith("+00:00")
-    assert (seen["D"], seen["E"]) == (record.app_id, "accounts")
+    assert (seen["D"], seen["E"], seen["F"]) == (stored.app_id, "accounts", "acme")
+    assert (seen["G"].split(","), seen["H"]) == ([*(stored.scopes or ())], stored.subject_id)
     assert "TIKTOK_ACCESS_TOKEN" not in seen
-
-
-def test_json_list_feeds_a_tap(world: World) -> None:
-    """`advertiser_ids_json` is what a Singer tap reads an array setting from."""
-    seen = shown(
-        world,
-        "acme",
-        "--set",
-        "MY_TAP_IDS=advertiser_ids_json",
-        **world.configure(acme="marketing"),
-    )
-
-    assert json.loads(seen["MY_TAP_IDS"]) == sorted(world.tiktok.advertiser_ids)
 
 
 def test_field_that_a_connection_does_not_have_is_an_error(world: World) -> None:
@@ -265,32 +252,6 @@ def test_help_explains_every_field() -> None:
     assert result.exit_code == 0
     assert all(f"\n  {field} " in result.output for field in FIELDS)
     assert "[NAME] -- COMMAND [ARGS]..." in result.output
-
-
-def test_only_connection_needs_no_name(world: World) -> None:
-    """Without NAME the only connection is taken."""
-    world.keep("acme")
-
-    assert shown(world)["TIKTOK_ACCESS_TOKEN"] == access_token(world, "acme")
-
-
-def test_default_connection_needs_no_name(world: World) -> None:
-    """Among several, the one named default is taken."""
-    world.keep("acme")
-    world.keep("default")
-
-    assert shown(world)["TIKTOK_ACCESS_TOKEN"] == access_token(world, "default")
-
-
-def test_several_connections_need_a_name(world: World) -> None:
-    """Without a default one, the line lists the names to choose from."""
-    world.keep("acme")
-    world.keep("beta")
-
-    result = world.run("exec", "--", "true")
-
-    assert result.exit_code == 1
-    assert "Name one of: acme, beta" in result.stderr
 
 
 def test_connection_that_needs_a_person_ends_with_three(world: World, tmp_path: Path) -> None:
@@ -345,3 +306,38 @@ def test_command_inherits_the_usual_signals(world: World) -> None:
         assert process.stdout.readline() == "y\n"
         process.stdout.close()
         assert process.wait(timeout=60) == -signal.SIGPIPE
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "code", "why"),
+    [
+        ("nowhere", FileNotFoundError(2, "No such file"), 127, "no such command: nowhere"),
+        ("nowhere", PermissionError(13, "Permission denied"), 127, "no such command: nowhere"),
+        ("/", PermissionError(13, "Permission denied"), 126, "cannot run /: Permission denied"),
+        ("sh", PermissionError(13, "Permission denied"), 126, "cannot run sh: Permission denied"),
+        ("", ValueError("empty"), 126, "cannot run the command: its name is empty"),
+    ],
+)
+def test_a_command_that_does_not_start_is_told_as_by_a_shell(
+    command: str, error: OSError | ValueError, code: int, why: str
+) -> None:
+    """A name that is nowhere is not found, even if Python says that it is denied."""
+    assert start_failure(command, error, {"PATH": "/bin:/usr/bin"}) == (code, why)
+
+
+def test_a_file_without_the_right_to_run_is_there(tmp_path: Path) -> None:
+    """A file of that name that may not be run is not told as missing."""
+    (tmp_path / "mytool").touch(mode=0o644)
+    error = PermissionError(13, "Permission denied")
+    told = start_failure("mytool", error, {"PATH": str(tmp_path)})
+    assert told == (126, "cannot run mytool: Permission denied")
+
+
+@pytest.mark.parametrize("command", ["no-such-command", "/"])
+def test_the_exit_code_is_that_of_a_shell(command: str) -> None:
+    """The exit code is that of `sh`."""
+    path = {"PATH": os.environ["PATH"]}
+    shell = subprocess.run(["sh", "-c", command], env=path, capture_output=True, check=False)
+    with pytest.raises(OSError) as caught:  # noqa: PT011  (which one depends on PATH)
+        subprocess.run([command], env=path, check=False)
+    assert start_failure(command, caught.value, path)[0] == shell.returncode

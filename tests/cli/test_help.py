@@ -1,27 +1,29 @@
-"""Help that teaches by example, and a document that says the same."""
+"""Help that teaches by example, a document that says the same, and completion in shells."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import COMMANDS, SECTIONS, main
+from tap_tiktok_auth.cli.main import COMMANDS, main
 from tests.scripts import ROOT, load
 
+from .world import COMMAND
+
 if TYPE_CHECKING:
-    from types import ModuleType
+    from pathlib import Path
 
-DOCUMENT = ROOT / "docs" / "commands.md"
+    from .world import World
+
+DOCUMENT = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 PATHS = [*COMMANDS, "store copy", "store rotate-key"]
-
-
-@pytest.fixture(scope="module")
-def sync() -> ModuleType:
-    """Return the script that writes the document."""
-    return load("sync_commands")
 
 
 def shown(*path: str) -> str:
@@ -31,67 +33,116 @@ def shown(*path: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_help_has_an_example(path: str) -> None:
-    """The help of each command shows how it is called, on a line of its own."""
-    examples = [line for line in shown(*path.split()).splitlines() if f"tiktok-auth {path}" in line]
-
-    assert len(examples) >= 2, "only the usage line"
-
-
 @pytest.mark.parametrize("path", ["", *PATHS])
-def test_help_fits_80_columns(path: str) -> None:
-    """No line of the help is wider than a usual terminal, but long names of scenarios."""
-    wide = [line for line in shown(*path.split()).splitlines() if len(line) > 80]
+def test_help_fits_80_columns_and_has_an_example(path: str) -> None:
+    """No line is wider than a usual terminal, but long names of scenarios; one shows a call."""
+    lines = shown(*path.split()).splitlines()
 
-    assert [line for line in wide if "drop_reply" not in line] == []
-
-
-def test_every_command_is_in_one_group_of_the_help() -> None:
-    """The help groups all commands, and knows no other but those of the table."""
-    grouped = [name for names in SECTIONS.values() for name in names]
-
-    assert sorted(grouped) == sorted(COMMANDS)
+    assert [line for line in lines if len(line) > 80 and "drop_reply" not in line] == []
+    assert len([line for line in lines if f"tiktok-auth {path}" in line]) >= 2, "only the usage"
 
 
-def test_first_line_of_help_is_that_of_the_table() -> None:
-    """The list of commands is written without importing them, and says each name once."""
-    text = shown()
+@pytest.mark.parametrize("command", ["login", "token", "exec", "revoke", "forget"])
+def test_the_rule_without_a_name_is_in_the_help(command: str) -> None:
+    """Each command about one connection tells what it takes without a name."""
+    text = " ".join(shown(command).split())
 
-    for name, (_, _, about) in COMMANDS.items():
-        assert f"  {name} " in text
-        assert about in text
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_document_has_every_command(path: str) -> None:
-    """Each command has a row in the table of the document, and a section of its own."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-
-    assert f"| [`{path}`](#{path.replace(' ', '-')}) |" in text
-    assert f"\n## {path}\n" in text
+    assert "Without NAME the only connection is meant" in text
+    assert "else the one named default" in text
 
 
-def test_document_is_in_step(sync: ModuleType) -> None:
-    """The document says what the help says; else run scripts/sync_commands.py."""
-    assert sync.document() == DOCUMENT.read_text(encoding="utf-8")
-
-
-def test_help_imports_no_command() -> None:
-    """To list the commands, or to show the version, none of them is imported."""
-    for option in ("--help", "--version"):
-        program = (
-            "import sys\nfrom tap_tiktok_auth.cli import main\n"
-            f"main([{option!r}], standalone_mode=False)\n"
-            "print([m for m in sys.modules if m.startswith('tap_tiktok_auth.cli.')])"
-        )
-        assert _run(program).endswith("\n[]\n")
-
-
-def _run(program: str) -> str:
-    import subprocess  # noqa: PLC0415
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+def test_the_list_of_commands_imports_none() -> None:
+    """The help and the version come without the modules of any command, and without a store."""
+    program = (
+        "import sys\nfrom tap_tiktok_auth.cli.main import main\n"
+        "main([sys.argv[1]], standalone_mode=False)\n"
+        "own = [name for name in sys.modules if name.startswith('tap_tiktok_auth.')]\n"
+        "print(*(name for name in own if 'store' in name or '.cli.' in name), file=sys.stderr)"
     )
-    return done.stdout
+    for option in ("--help", "--version"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, option], capture_output=True, text=True, check=True
+        )
+        assert set(done.stderr.split()) == {f"tap_tiktok_auth.cli.{m}" for m in ("main", "output")}
+        if option == "--help":
+            assert all(f"  {name} " in done.stdout for name in COMMANDS)
+            assert all(about in " ".join(done.stdout.split()) for _, about in COMMANDS.values())
+
+
+def test_document_is_in_step() -> None:
+    """The document says what the help says; else run scripts/sync_commands.py."""
+    assert load("sync_commands").document() == DOCUMENT
+    for path in PATHS:
+        assert f"| [`{path}`](#{path.replace(' ', '-')}) |" in DOCUMENT
+        assert f"\n## {path}\n" in DOCUMENT
+
+
+def offered(*arguments: str, **environment: str) -> list[str]:
+    """Return what click offers for the last of the arguments, as its scripts ask for it."""
+    done = subprocess.run(
+        [COMMAND],
+        env={
+            **os.environ,
+            **environment,
+            "_TIKTOK_AUTH_COMPLETE": "bash_complete",
+            "COMP_WORDS": " ".join(["tiktok-auth", *arguments]),
+            "COMP_CWORD": str(len(arguments)),
+        },
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_the_documented_line_lets_bash_complete() -> None:
+    """After the line of the help, bash offers the commands, and those of a group after its name."""
+    (line,) = (line for line in shown().splitlines() if "bash_source tiktok-auth" in line)
+    for words, expected in ((["tiktok-auth"], [*COMMANDS]),
+                            (["tiktok-auth", "store"], ["copy", "rotate-key"])):  # fmt: skip
+        program = (
+            f"{line}\nCOMP_WORDS=({' '.join(words)} '')\nCOMP_CWORD={len(words)}\n"
+            '_tiktok_auth_completion tiktok-auth\nprintf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        path = f"{os.path.dirname(COMMAND)}:{os.environ['PATH']}"  # noqa: PTH120
+        done = subprocess.run(
+            ["bash", "--norc", "-c", program], env={**os.environ, "PATH": path},
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert done.stdout.split() == expected
+
+
+@pytest.mark.parametrize("command", ["token", "exec", "status", "refresh", "revoke", "forget"])
+def test_names_are_offered(world: World, command: str) -> None:
+    """Connections of the store and of the config are offered, without the store's key."""
+    world.keep("acme")
+    world.keep("zeta")
+    environment = world.configure(acorn="accounts")
+    key = {"TAP_TIKTOK_AUTH_TOKEN_STORE_KEY": "of another store"}
+
+    assert offered(command, "ac", **environment, **key) == ["acme", "acorn"]
+    assert world.tiktok.calls() == []
+
+
+def test_names_of_a_config_file_are_offered(world: World, tmp_path: Path) -> None:
+    """A config file that stands before the name is read."""
+    world.keep("acme")
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"token_store": world.url, "connections": [{"name": "beta"}]}))
+    variables = dict.fromkeys(world.environment, "")
+
+    assert offered("token", "--config", str(file), "", **variables) == ["acme", "beta"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://192.0.2.1/tokens", "sqlite:////nowhere/tokens.db", "nonsense", "sqlite:///etc"],
+)
+def test_a_store_that_cannot_be_asked_offers_nothing(
+    world: World, tmp_path: Path, url: str
+) -> None:
+    """No network is used to complete a name, no store is made, and nothing is complained about."""
+    environment = {"TAP_TIKTOK_AUTH_TOKEN_STORE": url, "XDG_DATA_HOME": str(tmp_path / "data")}
+
+    assert offered("token", "", **world.configure(acme="accounts"), **environment) == ["acme"]
+    assert not (tmp_path / "data").exists()

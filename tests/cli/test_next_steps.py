@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tests.standin.runs import TAP
 
 from .world import DAY
@@ -87,10 +87,8 @@ def test_a_next_step_goes_to_the_same_store(world: World, file: Path, command: s
 
 def test_a_command_ends_its_line(world: World, file: Path) -> None:
     """What is to be run before a consent ends is the rest of the line, and nothing comes after."""
-    record = world.keep("soon")
-    assert record.token is not None
-    soon = replace(record.token, consent_deadline=time.time() + 5 * DAY)
-    world.keep_many(replace(record, token=soon, generation=2))
+    world.keep("soon")
+    world.change_token("soon", consent_deadline=time.time() + 5 * DAY)
 
     status = CliRunner().invoke(main, ["status", "--config", str(file)])
     unknown = CliRunner().invoke(main, ["token", "shop", "--config", str(file)])
@@ -150,49 +148,35 @@ def test_the_tap_under_meltano_names_no_file_that_ends_with_it(world: World, fil
 
 
 @pytest.mark.usefixtures("_meltano")
-def test_another_environment_of_meltano_is_repeated(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("variable", "value", "start"),
+    [
+        ("ENVIRONMENT", "prod", f"meltano --environment=prod invoke {PLUGIN}:"),
+        ("EXTRACTOR_NAMESPACE", "tap_other", "tiktok-auth "),
+    ],
+)
+def test_next_steps_fit_the_meltano_that_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, start: str
 ) -> None:
-    """What was run in prod is mended in prod."""
-    monkeypatch.setenv("MELTANO_ENVIRONMENT", "prod")
+    """Another environment is repeated; another extractor, run by `exec`, has no login of ours."""
+    monkeypatch.setenv(f"MELTANO_{variable}", value)
     world.keep("over", age=400 * DAY)
 
-    told = world.run("token", "over").stderr
-
-    assert f"Run: meltano --environment=prod invoke {PLUGIN}:login over" in told
+    assert f"Run: {start}login over" in world.run("token", "over").stderr
 
 
-@pytest.mark.usefixtures("_meltano")
-def test_inside_another_extractor_commands_are_our_own(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An extractor that is run by way of `exec` has no login of ours."""
-    monkeypatch.setenv("MELTANO_EXTRACTOR_NAMESPACE", "tap_other")
-    world.keep("over", age=400 * DAY)
-
-    assert "Run: tiktok-auth login over" in world.run("token", "over").stderr
-
-
-@pytest.mark.parametrize("typed", ["acem", "ACME", "acme-uk"])
 @pytest.mark.parametrize("command", ["token", "status", "refresh", "events", "forget", "revoke"])
-def test_a_mistyped_name_is_recognised(world: World, command: str, typed: str) -> None:
-    """Nobody is sent to log in for a name with a slip in it."""
+def test_a_mistyped_name_is_recognised(world: World, command: str) -> None:
+    """Nobody is sent to log in for a name of store or config with a slip in it."""
     world.keep("acme")
     world.keep("zeta-eu")
     yes = ["--yes"] if command in {"forget", "revoke"} else []
 
-    told = world.run(command, typed, *yes).stderr
-
-    assert "Did you mean acme?" in told
-    assert "login" not in told
+    for typed, meant in (("acem", "acme"), ("ACME", "acme"), ("acme-uk", "acme"), ("shpo", "shop")):
+        told = world.run(command, typed, *yes, **world.configure(shop="accounts")).stderr
+        assert f"Did you mean {meant}?" in told
+        assert "login" not in told
     assert world.record("acme") is not None
-
-
-def test_a_configured_name_is_recognised_too(world: World) -> None:
-    """Names of the config that no run has used yet are known as well."""
-    result = world.run("token", "shpo", **world.configure(shop="accounts"))
-
-    assert "Did you mean shop?" in result.stderr
 
 
 def test_a_strange_name_is_one_to_log_in(world: World) -> None:

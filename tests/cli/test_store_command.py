@@ -90,8 +90,8 @@ def test_copy_to_another_file(world: World) -> None:
     assert result.stdout == f"copied 2 connections, 3 ad accounts and 4 events to {url}\n"
     assert "set token_store to the new store" in result.stderr
     assert "Never use both" in result.stderr
-    here, there = (world.json("status"), _status(world, url, world.key))
-    assert [_lasting(row) for row in here] == [_lasting(row) for row in there]
+    here, there = (world.json("status", **settings) for settings in ({}, {STORE: url}))
+    assert [{**row, "checked_at": 0} for row in here] == [{**row, "checked_at": 0} for row in there]
     assert world.run("events").stdout == world.run("events", **{STORE: url}).stdout
 
 
@@ -104,7 +104,7 @@ def test_copy_takes_a_key_of_its_own(world: World) -> None:
 
     assert result.exit_code == 0
     assert key not in result.output
-    assert _status(world, url, key)[0]["connection"] == "acme"
+    assert world.json("status", **{STORE: url, KEY: key})[0]["connection"] == "acme"
     assert "key does not fit" in world.run("status", **{STORE: url}).stderr
 
 
@@ -124,7 +124,8 @@ def test_copy_to_postgres_and_back(world: World, postgres_url: str) -> None:
     assert PASSWORD not in there.output + again.output
     environment[STORE] = back
     assert [world.run("token", n, **environment).stdout for n in ("acme", "beta")] == tokens
-    assert [row["event_id"] for row in _events(world, back)] == [row["event_id"] for row in events]
+    again_events = world.json("events", **{STORE: back})
+    assert [row["event_id"] for row in again_events] == [row["event_id"] for row in events]
     assert world.tiktok.count(action="exchange") == 2
 
 
@@ -196,22 +197,3 @@ def test_request_under_way_is_told(world: World) -> None:
 
     assert result.exit_code == 0
     assert "connection acme: a token request was under way" in result.stderr
-
-
-def _status(world: World, url: str, key: str) -> list[dict[str, object]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(STORE, url)
-        patch.setenv(KEY, key)
-        found: list[dict[str, object]] = world.json("status")
-    return found
-
-
-def _events(world: World, url: str) -> list[dict[str, object]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(STORE, url)
-        found: list[dict[str, object]] = world.json("events")
-    return found
-
-
-def _lasting(row: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in row.items() if name != "checked_at"}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.credentials.models import StoredConnection
 from tap_tiktok_auth.credentials.tokens import Token
@@ -67,9 +67,9 @@ class World:
         assert result.exception is None or isinstance(result.exception, SystemExit)
         return result
 
-    def json(self, *arguments: str) -> Any:
+    def json(self, *arguments: str, **environment: str) -> Any:
         """Run `tiktok-auth` with `--json`, and return what it prints."""
-        return json.loads(self.run(*arguments, "--json").stdout)
+        return json.loads(self.run(*arguments, "--json", **environment).stdout)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start `tiktok-auth` as a process."""
@@ -95,9 +95,21 @@ class World:
             store.close()
 
     def record(self, name: str) -> StoredConnection | None:
-        """Return what the store has of a connection."""
+        """Return what the store has of a connection, if anything."""
         with self.store() as store:
             return store.read(name)
+
+    def stored(self, name: str) -> StoredConnection:
+        """Return what the store has of a connection."""
+        found = self.record(name)
+        assert found is not None
+        return found
+
+    def token(self, name: str) -> Token:
+        """Return the stored token of a connection."""
+        token = self.stored(name).token
+        assert token is not None
+        return token
 
     def keep(
         self, name: str, api: str = "accounts", *, age: float = 0.0, **changes: Any
@@ -116,7 +128,7 @@ class World:
             consent_deadline=deadline,
             long_term=tokens.expires_in is None,
         )
-        record = StoredConnection(
+        stored = StoredConnection(
             name=name,
             api=api,
             app_id=app.app_id,
@@ -128,16 +140,23 @@ class World:
             subject_id=tokens.open_id,
             scopes=tuple(sorted(tokens.scopes)),
         )
-        record = replace(record, **changes)
-        with self.store() as store:
-            assert store.commit(record, None)
-        return record
+        stored = replace(stored, **changes)
+        self.keep_many(stored)
+        return stored
 
-    def keep_many(self, *records: StoredConnection) -> None:
-        """Put records into the store."""
+    def keep_many(self, *stored: StoredConnection) -> None:
+        """Put connections into the store."""
         with self.store() as store:
-            for record in records:
-                assert store.commit(record, None)
+            for one in stored:
+                assert store.commit(one, None)
+
+    def change_token(self, name: str, **changes: Any) -> StoredConnection:
+        """Commit another state of a connection's token."""
+        before = self.stored(name)
+        token = replace(self.token(name), **changes)
+        changed = replace(before, token=token, generation=before.generation + 1)
+        self.keep_many(changed)
+        return changed
 
     def configure(self, **apis: str) -> dict[str, str]:
         """Return the environment of connections with fresh codes, by name."""
@@ -150,8 +169,6 @@ class World:
 
     def secrets(self, name: str) -> list[str]:
         """Return the secrets of a stored connection, and the store's key."""
-        record = self.record(name)
-        assert record is not None
-        assert record.token is not None
-        found = (record.token.access_token, record.token.refresh_token, record.app_secret)
+        token = self.token(name)
+        found = (token.access_token, token.refresh_token, self.stored(name).app_secret)
         return [self.key, *(secret for secret in found if secret)]

@@ -6,11 +6,11 @@ import os
 import pty
 import re
 import select
-import signal
 import socket
 import subprocess
 import sys
 import unittest.mock
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +19,7 @@ import requests
 from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -109,73 +109,110 @@ def state_of(url: str) -> str:
     return parse_qs(urlsplit(url).query)["state"][0]
 
 
-class LoginProcess:
-    """A `tiktok-auth login` that waits for its person, who sits at a terminal.
+class Terminal:
+    """A `tiktok-auth` with a person at its terminal, who does not see its stdout.
 
     Args:
         variables: Its environment.
-        arguments: What follows `login`.
+        arguments: Its arguments.
+        log: A file that stderr leads to, as under Meltano; None for the terminal.
     """
 
-    def __init__(self, variables: dict[str, str], *arguments: str) -> None:
-        self._terminal, theirs = pty.openpty()
-        self._process = subprocess.Popen(
-            [COMMAND, "login", *arguments],
-            env=variables,
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            start_new_session=True,
-        )
+    def __init__(self, variables: dict[str, str], *arguments: str, log: Path | None = None) -> None:
+        self._handle, theirs = pty.openpty()
+        with ExitStack() as stack:
+            self._process = subprocess.Popen(
+                ["setsid", "--ctty", COMMAND, *arguments],
+                env={**variables, "TERM": "xterm", "COLUMNS": "80"},
+                stdin=theirs,
+                stdout=subprocess.PIPE,
+                stderr=stack.enter_context(log.open("wb")) if log else theirs,
+            )
         os.close(theirs)
-        self.said = ""
-        self.url = ""
-        self.consent = ""
+        self.shown = ""
 
     def __enter__(self) -> Self:
-        # To the end of the line: what is shown may come in pieces.
-        while "\n" not in self.said.partition(" beginning with ")[2] and self._read():
-            pass
-        links = [line for line in self.said.splitlines() if line.startswith("http")]
-        if links:
-            self.url, self.consent = links[0], links[-1]
         return self
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
-        os.close(self._terminal)
+        os.close(self._handle)
 
     def until(self, text: str) -> str:
         """Read until a text is shown; return all that was shown."""
-        while text not in self.said:
-            assert self._read(), self.said
-        return self.said
+        while text not in self.shown:
+            assert self._read(), self.shown
+        return self.shown
 
-    def type(self, line: str) -> None:
-        """Type a line."""
-        os.write(self._terminal, line.encode() + b"\n")
+    def type(self, *lines: str, end: str = "\n") -> None:
+        """Type or paste lines, or press keys if they have no end."""
+        os.write(self._handle, "".join(line + end for line in lines).encode())
 
-    def interrupt(self) -> None:
-        """Press Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
+    def answer(self, prompt: str, line: str) -> None:
+        """Type a line once it is asked for."""
+        self.until(prompt)
+        self.type(line)
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end; return exit code, stdout and what the terminal showed."""
         while self._read():
             pass
         out, _ = self._process.communicate(timeout=30)
-        return self._process.returncode, out.decode(), self.said
+        return self._process.returncode, out.decode(), self.shown
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._terminal], [], [], 30)
-        assert ready, f"no output for long after {self.said!r}"
+        ready, _, _ = select.select([self._handle], [], [], 30)
+        assert ready, f"no output for long after {self.shown!r}"
         try:
-            piece = os.read(self._terminal, 65_536)
+            piece = os.read(self._handle, 65_536)
         except OSError:  # Linux says so when the last process has closed the terminal
             return False
-        self.said += piece.decode(errors="replace").replace("\r", "")
+        self.shown += piece.decode(errors="replace").replace("\r", "")
         return bool(piece)
+
+
+class LoginProcess(Terminal):
+    """A `tiktok-auth login` that waits for its person, once it has shown where to go.
+
+    Args:
+        variables: Its environment.
+        arguments: What follows `login`.
+        listens: Whether it listens at a free port.
+        log: A file that stderr leads to, as under Meltano; None for the terminal.
+    """
+
+    def __init__(
+        self,
+        variables: dict[str, str],
+        *arguments: str,
+        listens: bool = True,
+        log: Path | None = None,
+    ) -> None:
+        port = ("--port", str(free_port())) if listens else ()
+        super().__init__(variables, "login", *arguments, *port, log=log)
+        self.url = self.consent = ""
+
+    def __enter__(self) -> Self:
+        # To the end of the line: what is shown may come in pieces.
+        while "\n" not in self.shown.partition(" beginning with ")[2] and self._read():
+            pass
+        links = [line for line in self.shown.splitlines() if line.startswith("http")]
+        if links:
+            self.url, self.consent = links[0], links[-1]
+        return self
+
+
+def log_in(variables: dict[str, str], *arguments: str, **choice: object) -> tuple[int, str, str]:
+    """Let a person log in who answers at once; return exit code, stdout and what was shown."""
+    with LoginProcess(variables, *arguments, "--no-browser") as login:
+        Visitor().answer(login.url, **choice)
+        return login.end()
+
+
+def link(shown: str) -> str:
+    """Return the address of the consent page that a login shows."""
+    return next(line for line in shown.split() if "/authorize/" in line or "/portal/" in line)
 
 
 def run(variables: dict[str, str], *arguments: str, said: str = "") -> Result:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tap_tiktok_auth.simulator import Simulator
+from tests.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,27 +69,15 @@ class Meltano:
             check=False,
         )
 
-    @contextmanager
-    def on_a_terminal(self, *arguments: str, without: Sequence[str] = ()) -> Iterator[Screen]:
-        """Run a Meltano command on a terminal of its own, without some of the settings."""
-        hidden = {"CI", *(f"TAP_TIKTOK_AUTH_{name.upper()}" for name in without)}
-        kept = {name: value for name, value in self.environment.items() if name not in hidden}
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            ["setsid", "--ctty", *self._command, *arguments],
-            cwd=self.project,
-            env={**kept, "TERM": "xterm"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+    def on_a_terminal(self, *arguments: str, without: Sequence[str] = ()) -> Terminal:
+        """Start a Meltano command on a terminal of its own, without some of the settings."""
+        hidden = [f"TAP_TIKTOK_AUTH_{name.upper()}" for name in without]
+        return Terminal(
+            *arguments,
+            command=self._command,
+            folder=self.project,
+            base={name: text for name, text in self.environment.items() if name not in hidden},
         )
-        os.close(theirs)
-        try:
-            yield Screen(ours, process)
-        finally:
-            process.kill()
-            process.wait()
-            os.close(ours)
 
     def succeed(self, *arguments: str) -> str:
         """Run a Meltano command that must succeed; return its standard output."""
@@ -103,41 +89,6 @@ class Meltano:
         """What target-jsonl has written of a stream."""
         text = (self.project / "output" / f"{stream}.jsonl").read_text(encoding="utf-8")
         return [json.loads(line) for line in text.splitlines()]
-
-
-class Screen:
-    """What a person sees of a process on a terminal.
-
-    Args:
-        terminal: The terminal's other end.
-        process: The process.
-    """
-
-    def __init__(self, terminal: int, process: subprocess.Popen[bytes]) -> None:
-        self._terminal = terminal
-        self._process = process
-        self.shown = ""
-
-    def answer(self, prompt: str, keys: str) -> None:
-        """Wait for a prompt and type."""
-        while prompt not in self.shown:
-            assert self._read(), self.shown
-        os.write(self._terminal, keys.encode())
-
-    def end(self) -> int:
-        """Wait for the end of the process; return its exit code."""
-        while self._read():
-            pass
-        return self._process.wait(60)
-
-    def _read(self) -> bool:
-        assert select.select([self._terminal], [], [], 120)[0], self.shown
-        try:
-            piece = os.read(self._terminal, 65_536)
-        except OSError:  # Linux says so when the last process has closed the terminal
-            return False
-        self.shown += piece.decode(errors="replace")
-        return bool(piece)
 
 
 @pytest.fixture(scope="module", name="simulator")
@@ -206,19 +157,11 @@ def test_meltano_redacts_secrets(meltano: Meltano, settings: dict[str, Any]) -> 
     assert settings["auth_code"] not in shown
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("invoke", "tap-tiktok-auth:status"), "default"),
-        (("invoke", "tap-tiktok-auth:keygen"), r"[\w-]{43}="),
-    ],
-)
-def test_commands_reach_tiktok_auth(
-    meltano: Meltano, arguments: Sequence[str], expected: str
-) -> None:
+def test_commands_reach_tiktok_auth(meltano: Meltano) -> None:
     """`meltano invoke tap-tiktok-auth:NAME` runs `tiktok-auth NAME` with Meltano's settings."""
     meltano.succeed("run", "tap-tiktok-auth", "target-jsonl")
-    assert re.search(expected, meltano.succeed(*arguments))
+    for command, expected in (("status", "default"), ("keygen", r"[\w-]{43}=")):
+        assert re.search(expected, meltano.succeed("invoke", f"tap-tiktok-auth:{command}"))
 
 
 def test_next_steps_are_commands_of_the_plugin(meltano: Meltano) -> None:
@@ -230,25 +173,22 @@ def test_next_steps_are_commands_of_the_plugin(meltano: Meltano) -> None:
     assert "meltano --environment=prod invoke tap-tiktok-auth:login nobody" in told
 
 
-def test_token_command_prints_a_live_token(meltano: Meltano, simulator: Simulator) -> None:
-    """The token that `meltano invoke tap-tiktok-auth:token` prints is one that TikTok accepts."""
-    token = meltano.succeed("invoke", "tap-tiktok-auth:token", "default").splitlines()[-1]
-    assert simulator.token_state(token) == "live"
-
-
 def test_login_asks_on_the_persons_terminal(meltano: Meltano, simulator: Simulator) -> None:
     """Under Meltano, which shows stderr by lines, every prompt is seen and answered."""
     app = simulator.app("marketing")
     login = ("invoke", "tap-tiktok-auth:login", "acme", "--no-browser")
-    without = ("app_id", "app_secret", "auth_code")
-    with meltano.on_a_terminal(*login, without=without) as screen:
-        screen.answer("App id: ", f"{app.app_id}\n")
-        screen.answer("App secret: ", f"{app.app_secret}\n")
-        screen.answer("beginning with ", "nonsense\n")
-        screen.answer("That is not an address", "\x03")
-        assert screen.end() != 0
-    assert app.app_secret not in screen.shown
-    assert "Traceback" not in screen.shown
+    terminal = meltano.on_a_terminal(*login, without=("app_id", "app_secret", "auth_code"))
+    for prompt, keys in (
+        ("App id: ", f"{app.app_id}\n"),
+        ("App secret: ", f"{app.app_secret}\n"),
+        ("beginning with ", "nonsense\n"),
+        ("That is not an address", "\x03"),
+    ):
+        terminal.wait_for(prompt)
+        terminal.type(keys)
+    assert terminal.end() != 0
+    assert app.app_secret not in terminal.raw
+    assert "Traceback" not in terminal.raw
 
 
 def test_a_question_is_asked_on_the_persons_terminal(
@@ -257,11 +197,13 @@ def test_a_question_is_asked_on_the_persons_terminal(
     """`revoke` under Meltano shows its question, takes the answer, and does as it is told."""
     meltano.succeed("run", "tap-tiktok-auth", "target-jsonl")
     token = meltano.succeed("invoke", "tap-tiktok-auth:token", "default").splitlines()[-1]
+    assert simulator.token_state(token) == "live"
     for keys in ("\x03", "n\n"):
-        with meltano.on_a_terminal("invoke", "tap-tiktok-auth:revoke", "default") as screen:
-            screen.answer("[y/N]: ", keys)
-            assert screen.end() != 0
-        assert "Traceback" not in screen.shown
+        terminal = meltano.on_a_terminal("invoke", "tap-tiktok-auth:revoke", "default")
+        terminal.wait_for("[y/N]: ")
+        terminal.type(keys)
+        assert terminal.end() != 0
+        assert "Traceback" not in terminal.raw
     assert simulator.token_state(token) == "live"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.store.keys import new_key
 from tap_tiktok_auth.tap import TapTikTokAuth

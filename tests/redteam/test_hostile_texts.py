@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
-from tap_tiktok_auth.login import pages
+from tap_tiktok_auth.cli.main import main
+from tap_tiktok_auth.login import browser
 from tests.standin.world import app_of
 
 if TYPE_CHECKING:
@@ -96,12 +96,13 @@ def test_hostile_fields_of_a_token(bench: Bench, field: str) -> None:
 
 def test_pages_show_texts_as_texts() -> None:
     """No page of a login turns a text into markup, and none may run a script."""
+    hostile = HOSTILE.replace("\ud800", "")
     for page in (
-        pages.connected("acme", [("Account", HOSTILE.replace("\ud800", "")), ("<b>", "<i>")]),
-        pages.failed("<script>", HOSTILE.replace("\ud800", "")),
-        pages.denied('"><script>alert(1)</script>'),
+        browser.page("connected", "acme", facts=[("Account", hostile), ("<b>", "<i>")]),
+        browser.page("failed", "<script>", hostile),
+        browser.page("denied", '"><script>alert(1)</script>'),
     ):
         assert b"<script" not in page
         assert b"<i>" not in page
-    assert "default-src 'none'" in pages.HEADERS["Content-Security-Policy"]
-    assert "script-src" not in pages.HEADERS["Content-Security-Policy"]
+    assert "default-src 'none'" in browser.HEADERS["Content-Security-Policy"]
+    assert "script-src" not in browser.HEADERS["Content-Security-Policy"]

@@ -15,15 +15,14 @@ import requests
 from click.testing import CliRunner
 
 from tap_tiktok_auth import TikTokAuthenticator
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.config.models import App, Connection, Seed
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.errors import ConfigurationError
-from tap_tiktok_auth.login.address import choose_address
-from tap_tiktok_auth.login.attempt import begin
-from tap_tiktok_auth.login.connected import connect
+from tap_tiktok_auth.login.consent import begin_login
+from tap_tiktok_auth.login.finish import finish_login
 from tap_tiktok_auth.login.plan import plan_login
 from tap_tiktok_auth.tap import TapTikTokAuth
 
@@ -44,7 +43,7 @@ def log_in(target: Target, api: str, name: str = "acme") -> StoredConnection:
     seed = Seed("auth_code", auth_code=target.tiktok.authorize(api))
     own = App(app.app_id, app.app_secret)
     with target.manager() as manager:
-        connect(manager, Connection(name, api, own, seed, redirect_uri=app.redirect_uri))
+        finish_login(manager, Connection(name, api, own, seed, redirect_uri=app.redirect_uri))
     return target.record(name)
 
 
@@ -164,9 +163,9 @@ def test_a_stored_app_secret_begins_no_login_elsewhere(target: Target, standin: 
     """For a login elsewhere the app is asked for, as its stored secret is for one host."""
     log_in(target, "marketing")
     with session(parsing.parse(elsewhere(target, standin))) as manager:
-        assert plan_login(manager, "acme", None, ()).app is None
+        assert plan_login(manager, "acme", None, ())[0].app is None
     with target.manager() as manager:
-        assert plan_login(manager, "acme", None, ()).app is not None
+        assert plan_login(manager, "acme", None, ())[0].app is not None
 
 
 def test_a_login_moves_a_connection_on_purpose(target: Target, standin: StandIn) -> None:
@@ -178,7 +177,7 @@ def test_a_login_moves_a_connection_on_purpose(target: Target, standin: StandIn)
     with session(config) as manager:
         seed = Seed("auth_code", auth_code=code)
         acme = Connection("acme", "marketing", App("app-2", secret), seed)
-        connect(manager, acme, confirm=lambda question: "someone else" in question)
+        finish_login(manager, acme, confirm=lambda question: "someone else" in question)
         assert (
             manager.get_token(manager.connection("acme")).token.access_token in standin.world.access
         )
@@ -193,14 +192,12 @@ def test_a_pending_login_is_finished_where_it_was_begun(target: Target, standin:
     """The code and the app secret of a login do not go to another host; the login stays."""
     app = target.tiktok.app("accounts")
     with target.manager() as manager:
-        plan = plan_login(manager, "acme", "accounts", ()).with_app(app.app_id, app.app_secret)
-        address = choose_address(
-            manager.api(Connection("acme", "accounts")), app.redirect_uri, None
-        )
-        begun = begin(manager, plan, address)
+        acme, _ = plan_login(manager, "acme", "accounts", ())
+        acme = replace(acme, app=App(app.app_id, app.app_secret))
+        request = begin_login(manager, acme, app.redirect_uri)
     code = target.tiktok.authorize("accounts")
     query = requests.models.PreparedRequest()
-    query.prepare_url(app.redirect_uri, {"code": code, "state": begun.state})
+    query.prepare_url(app.redirect_uri, {"code": code, "state": request.state})
 
     result = run(elsewhere(target, standin), "login", "--complete", query.url or "")
 

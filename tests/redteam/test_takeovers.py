@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.config.models import App, Connection, Seed
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.credentials.leases import Leases

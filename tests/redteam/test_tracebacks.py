@@ -30,7 +30,7 @@ if program == "tap":
     from tap_tiktok_auth.tap import TapTikTokAuth
     TapTikTokAuth.cli()
 else:
-    from tap_tiktok_auth.cli import main
+    from tap_tiktok_auth.cli.main import main
     main()
 """
 

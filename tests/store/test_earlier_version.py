@@ -1,26 +1,28 @@
-"""What version 0.1.0 left behind goes on: a store, its key file, a recovery file, a state."""
+"""What earlier versions left behind works: a store, its key file, a recovery file, a STATE."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sqlite3
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
-from tap_tiktok_auth.cli import main
+from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.store import open_store
 from tap_tiktok_auth.store.keys import Cipher
-from tests.fixtures.make_store import STATE
+from tests.fixtures import STATE, VERSIONS, Folder
 from tests.standin.fixtures import bench, standin
 from tests.standin.world import Access, Code, Consent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.testing import Result
 
     from tap_tiktok_auth.credentials.models import StoredConnection
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bench", "standin"]
 
-_OLD = Path(__file__).parents[1] / "fixtures" / "store-0.1"
 #: When the store was made, by its own clock.
 _MADE_AT = 1_795_254_600.0
 _YEAR = 365 * 86_400.0
@@ -50,20 +51,41 @@ _STATUSES = {
 }
 
 
-class Old:
-    """A copy of the old store, as if it were of this moment, and a TikTok that knows its tokens."""
+#: What the seal covers since schema 2, in the order of its digest.
+_DECIDED_BY = (
+    "status",
+    "long_term",
+    "issued_at",
+    "access_token_expires_at",
+    "refresh_token_expires_at",
+    "consent_deadline",
+    "redirect_uri",
+    "seed_hash",
+    "spent_seeds",
+    "obtained_by",
+    "subject_id",
+    "scopes",
+    "attempt_key",
+    "attempt_at",
+    "attempt_outcome",
+)
 
-    def __init__(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.bench, self.standin = bench, bench.standin
+
+class Old:
+    """A copy of an old store, as if it were of this moment, and a TikTok that knows its tokens."""
+
+    def __init__(self, files: Folder, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.files, self.bench, self.standin = files, bench, bench.standin
         self.path = bench.store_path
         self.key_file = bench.folder / "xdg_config_home" / "tap-tiktok-auth" / "store.key"
         self.age = time.time() - _MADE_AT
         for name, file in (("store.sqlite", self.path), ("store.key", self.key_file)):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copyfile(_OLD / name, file)
+            shutil.copyfile(files.path / name, file)
             file.chmod(0o600)
-        self._make_young()
         self.cipher = Cipher.from_text(self.key_file.read_text())
+        with closing(sqlite3.connect(self.path)) as database, database:
+            self._make_young(database)
         self.url = f"sqlite:///{self.path}"
         self.before = {record.name: record for record in self.records()}
         for record in self.before.values():
@@ -74,22 +96,40 @@ class Old:
         monkeypatch.setenv("TAP_TIKTOK_AUTH_TOKEN_STORE", self.url)
         monkeypatch.setenv("TAP_TIKTOK_AUTH_LOGLEVEL", "WARNING")
 
-    def _make_young(self) -> None:
-        columns = (
-            "issued_at",
-            "access_token_expires_at",
-            "refresh_token_expires_at",
-            "consent_deadline",
-            "last_refreshed_at",
-            "attempt_at",
-            "last_error_at",
-            "verified_at",
-            "lease_until",
+    def _make_young(self, database: sqlite3.Connection) -> None:
+        database.row_factory = sqlite3.Row
+        for row in database.execute("SELECT * FROM connections").fetchall():
+            columns = self._moved(dict(row))
+            assignments = ", ".join(f"{column} = ?" for column in columns)
+            database.execute(
+                f"UPDATE connections SET {assignments} WHERE name = ?",
+                (*columns.values(), columns["name"]),
+            )
+        (login,) = database.execute("SELECT begun_at, payload FROM pending_logins").fetchall()
+        database.execute(
+            "UPDATE pending_logins SET begun_at = ?, payload = ?",
+            (login["begun_at"] + self.age, self._resealed(login["payload"])),
         )
-        with closing(sqlite3.connect(self.path)) as database, database:
-            moved = ", ".join(f"{column} = {column} + ?" for column in columns)
-            database.execute(f"UPDATE connections SET {moved}", [self.age] * len(columns))
-            database.execute("UPDATE pending_logins SET begun_at = begun_at + ?", [self.age])
+
+    def _moved(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Return a row as if it had been written just now; only its lease has ended long ago."""
+        young = {
+            name: value + self.age
+            if isinstance(value, float) and name not in {"lease_until", "held_until"}
+            else value
+            for name, value in columns.items()
+        }
+        payload = self.cipher.open(columns["payload"])
+        assert payload.get("decided_by", digest(columns)) == digest(columns)
+        return young | {"payload": self._resealed(columns["payload"], decided_by=digest(young))}
+
+    def _resealed(self, sealed: str, **changes: str) -> str:
+        """Return a sealed payload, bound to the stand-in's address instead of the simulator's."""
+        payload = self.cipher.open(sealed)
+        changed = {**changes, "origin": self.standin.url}
+        return self.cipher.seal(
+            {name: changed.get(name, value) if value else value for name, value in payload.items()}
+        )
 
     def _teach(self, record: StoredConnection) -> None:
         """Let the stand-in know a stored connection's app and tokens."""
@@ -117,7 +157,7 @@ class Old:
 
     def config(self, **more: Any) -> dict[str, Any]:
         """Return the config that the store was made with, for this stand-in."""
-        config: dict[str, Any] = json.loads((_OLD / "singer-config.json").read_text())
+        config: dict[str, Any] = json.loads(self.files.text("singer-config.json"))
         url = self.standin.url
         return {
             **config,
@@ -144,11 +184,8 @@ class Old:
 
     def put_recovery_file(self) -> Path:
         """Put the old recovery file beside the store, as if it had been made for this one."""
-        payload = self.cipher.open((_OLD / "waiting.recovery").read_text())
-        payload["recovery"] = self.url
-        for name, value in payload["columns"].items():
-            if isinstance(value, float) and value > 1.0:
-                payload["columns"][name] = value + self.age
+        payload = self.cipher.open(self.files.text("waiting.recovery"))
+        payload |= {"recovery": self.url, "columns": self._moved(payload["columns"])}
         file = self.path.parent / "recovery" / "waiting.recovery"
         file.parent.mkdir(mode=0o700)
         file.write_text(self.cipher.seal(payload))
@@ -170,21 +207,39 @@ class Old:
         return result
 
 
-@pytest.fixture
-def old(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Old:
-    """Return a copy of the old store."""
-    return Old(bench, monkeypatch)
+def digest(columns: dict[str, Any]) -> str:
+    """Return the digest of what is decided by, as the sealed payload has it since schema 2."""
+    given = {name: columns[name] for name in _DECIDED_BY if columns[name] is not None}
+    alike = {n: float(v) if isinstance(v, int) else v for n, v in given.items()}
+    return hashlib.sha256(json.dumps(alike).encode()).hexdigest()
+
+
+@pytest.fixture(params=VERSIONS, ids=str)
+def old(request: pytest.FixtureRequest, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Old:
+    """Return a copy of the store of an earlier version."""
+    return Old(request.param, bench, monkeypatch)
 
 
 def test_a_run_goes_on_after_the_state(old: Old) -> None:
     """A run with the old config, store and state serves the old tokens and spends no seed again."""
-    state = json.loads((_OLD / "singer-state.json").read_text())
+    state = json.loads(old.files.text("singer-state.json"))
     mark = state["bookmarks"]["token_events"]["replication_key_value"]
 
     run = old.bench.run(old.config(on_error="warn"), state)
 
     assert run.code == 0
-    for name in ("acme", "brand", "maker", "shop", "imported", "fan", "robot", "stale", "lost"):
+    for name in (
+        "acme",
+        "brand",
+        "maker",
+        "shop",
+        "imported",
+        "fan",
+        "robot",
+        "stale",
+        "lost",
+        "crashed",
+    ):
         row = run.row(name)
         assert (row["status"], row["token_state"]) == ("active", "fresh"), name
         if name != "brand":  # the stand-in has an account of its own
@@ -211,15 +266,24 @@ def test_a_run_goes_on_after_the_state(old: Old) -> None:
 
 def test_a_program_of_the_old_version_that_still_runs_changes_no_row(tmp_path: Path) -> None:
     """Version 0.1.0 looks at a row's lease first, which fails once the store was taken over."""
-    store, key = tmp_path / "store.sqlite", (_OLD / "store.key").read_text()
-    shutil.copyfile(_OLD / "store.sqlite", store)
-    store.chmod(0o600)
+    store, key = VERSIONS[0].sqlite(tmp_path), VERSIONS[0].text("store.key")
     look = "SELECT name, lease_holder, lease_until FROM connections WHERE name = ?"
     with closing(sqlite3.connect(store)) as still_running:
         assert still_running.execute(look, ("fan",)).fetchall()
         open_store(f"sqlite:///{store}", key).close()
         with pytest.raises(sqlite3.OperationalError, match="no such column"):
             still_running.execute(look, ("fan",))
+
+
+def test_all_content_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """A store of today's format is read as the program read it that made it."""
+    files = VERSIONS[1]
+    path = files.sqlite(tmp_path)
+    store = open_store(f"sqlite:///{path}", files.text("store.key"))
+    try:
+        files.expect_content(store)
+    finally:
+        store.close()
 
 
 def test_status_tells_what_there_is(old: Old) -> None:
@@ -256,7 +320,7 @@ def test_the_key_is_changed(old: Old) -> None:
     result = old.command("store", "rotate-key")
     assert result.exit_code == 0, result.stderr
     new, former = old.key_file.read_text().strip().split(",")
-    assert former == (_OLD / "store.key").read_text().strip()
+    assert former == old.files.text("store.key").strip()
     store = open_store(old.url, new)
     try:
         assert {record.name: record.token for record in store.records()} == {

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.login.people import environment, run
-from tests.login.test_login_here import log_in
+from tests.login.people import environment, log_in, run
 from tests.standin.runs import APIS, TIMED
 from tests.standin.world import app_of
 
