@@ -114,7 +114,7 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     click.echo(f"{shown}: forgotten")
     if configured is not None:
         output.tell(
-            f"the config still has {name}: remove it there too, or the next run begins it anew"
+            f"the config still has {name}: remove it there too, or the next run starts it again"
         )
 
 
