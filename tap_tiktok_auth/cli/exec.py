@@ -147,7 +147,7 @@ def exec_command(
       tiktok-auth exec -- sh -c 'echo "$TIKTOK_ADVERTISER_IDS"'
       tiktok-auth exec acme --set MY_TAP_ACCESS_TOKEN=access_token \\
         --set MY_TAP_ACCOUNTS=advertiser_ids_json -- my-tap --config ENV
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     with common.open_existing(common.load(config_paths), name, begins=True) as manager:
         connection = common.connection_named(manager, name)
         held = manager.get_token(connection, min_lifetime=min_lifetime)

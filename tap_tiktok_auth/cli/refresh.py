@@ -69,7 +69,7 @@ def refresh(
       tiktok-auth refresh --due-within 6h
       tiktok-auth refresh acme --force --json
       */10 * * * *  tiktok-auth refresh --config /etc/tiktok.json
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     config = common.load(config_paths)
     if due_within is not None:
         config = replace(config, refresh_margin=int(due_within))

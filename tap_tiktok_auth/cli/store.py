@@ -34,7 +34,7 @@ def keygen() -> None:
 
     \b
       export TAP_TIKTOK_AUTH_TOKEN_STORE_KEY="$(tiktok-auth keygen)"
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     click.echo(new_key())
 
 
@@ -45,7 +45,7 @@ def store() -> None:
     \b
       tiktok-auth store rotate-key
       tiktok-auth store copy postgresql://db.example.com/tokens
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
 
 
 @store.command("rotate-key")
@@ -64,7 +64,7 @@ def rotate_key(config_paths: tuple[str, ...]) -> None:
     \b
       tiktok-auth store rotate-key
       TAP_TIKTOK_AUTH_TOKEN_STORE_KEY="$NEW,$OLD" tiktok-auth store rotate-key
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     config = common.load(config_paths)
     given = config.token_store_key
     unread: list[StoreDamaged] = []
@@ -136,7 +136,7 @@ def copy(url: str, config_paths: tuple[str, ...]) -> None:
       export TAP_TIKTOK_AUTH_COPY_KEY="$(tiktok-auth keygen)"
       tiktok-auth store copy postgresql://tap@db.example.com/tokens
       tiktok-auth store copy sqlite:////srv/tap/tokens.db
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     config = common.load(config_paths)
     key = os.environ.get(_KEY) or config.token_store_key
     if is_postgres(url) and key is None:
