@@ -84,7 +84,9 @@ def complete_name(
     return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
 
 
-def _check_names(_ctx: click.Context, _param: click.Parameter, value: Any) -> Any:  # noqa: ANN401  (a name, or several)
+def _check_names(
+    _ctx: click.Context, _param: click.Parameter, value: str | tuple[str, ...] | None
+) -> str | tuple[str, ...] | None:
     """Refuse what is no name; it is not repeated: it may be a token, or control the terminal."""
     for name in (value,) if isinstance(value, str) else value or ():
         parsing.check_name(name, "the NAME given")

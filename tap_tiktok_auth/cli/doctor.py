@@ -36,7 +36,7 @@ def doctor(config_paths: tuple[str, ...], as_json: bool) -> None:
       tiktok-auth doctor
       tiktok-auth doctor --config config.json
       tiktok-auth doctor --json | jq -r '.[] | select(.level == "problem").mend'
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     findings = examine(lambda: common.load(config_paths), config_paths, os.environ)
     if as_json:
         output.print_json([finding.as_json() for finding in findings])

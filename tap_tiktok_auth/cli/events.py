@@ -54,7 +54,7 @@ def events(
       tiktok-auth events --since 24h
       tiktok-auth events acme --since 2026-01-31
       tiktok-auth events --json | jq '.[] | select(.event == "refresh_failed")'
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     with common.open_existing(common.load(config_paths), name) as manager:
         found = _events(manager, name, since(manager.store.now()) if since else None)
         if as_json:

@@ -137,8 +137,8 @@ def exec_command(
     separated), or just the variables of --set. It does not get the TAP_TIKTOK_AUTH_* variables,
     which hold the app secret and the store's key, nor MELTANO_EXTRACT_*,
     MELTANO_STATE_BACKEND_*, MELTANO_DATABASE_URI, PGPASSWORD, and any other that has one of these
-    secrets in it, unless --keep names it. It takes the place of this process, so signals and its
-    exit code are its own. Without NAME the only connection is meant, else the one named default.
+    secrets in it, unless --keep names it. It replaces this process, so signals and its exit code
+    are its own. Without NAME the only connection is meant, else the one named default.
 
     Exit code 127 if the command is not found, 126 if it cannot be run, 3 if a person must
     authorise.
@@ -148,7 +148,7 @@ def exec_command(
       tiktok-auth exec -- sh -c 'echo "$TIKTOK_ADVERTISER_IDS"'
       tiktok-auth exec acme --set MY_TAP_ACCESS_TOKEN=access_token \\
         --set MY_TAP_ACCOUNTS=advertiser_ids_json -- my-tap --config ENV
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     with common.open_existing(common.load(config_paths), name, begins=True) as manager:
         connection = common.connection_named(manager, name)
         held = manager.get_token(connection, min_lifetime=min_lifetime)

@@ -30,7 +30,8 @@ def print_fresh_token(name: str) -> int | None:
     if token is None:
         return None
     try:
-        print(token, flush=True)  # noqa: T201  (click is not loaded)
+        sys.stdout.write(f"{token}\n")
+        sys.stdout.flush()
     except OSError as error:
         give_stdout_up()
         if not isinstance(error, BrokenPipeError):

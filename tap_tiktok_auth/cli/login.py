@@ -131,7 +131,7 @@ def login(  # noqa: PLR0913  (one parameter for each option)
 
     Exit code 3 if the person said no, nobody answered within ten minutes, or there is no terminal:
     the address is shown then, and the login ends with --complete.
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     if answer is not None and (name is not None or with_token or api or scopes or port):
         raise click.UsageError(
             "--complete stands alone: the login that it finishes knows its name, app and api."

@@ -10,7 +10,7 @@ import logging
 import sys
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -63,8 +63,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, function = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(f"tap_tiktok_auth.cli.{module}"), function)
-        assert isinstance(command, click.Command)  # noqa: S101  (the table is ours)
+        imported = importlib.import_module(f"tap_tiktok_auth.cli.{module}")
+        command: click.Command = getattr(imported, function)
         return command
 
     def resolve_command(
@@ -94,12 +94,18 @@ class LazyGroup(click.Group):
         items = [CompletionItem(name, help=COMMANDS[name][1]) for name in found]
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
         """Parse what stands before the command's name."""
         with _one_line_errors():
-            return super().make_context(*args, **kwargs)
+            return super().make_context(info_name, args, parent, **extra)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  (as click has it)
+    def invoke(self, ctx: click.Context) -> object:
         """Run a command."""
         with _one_line_errors():
             return super().invoke(ctx)
@@ -144,4 +150,4 @@ def main() -> None:
     \b
     Complete commands and names in bash (or zsh_source, fish_source):
       eval "$(_TIKTOK_AUTH_COMPLETE=bash_source tiktok-auth)"
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """

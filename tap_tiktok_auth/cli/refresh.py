@@ -54,12 +54,12 @@ def refresh(
 ) -> None:
     """Refresh the tokens that are due, of the connections NAME; without NAME, of all.
 
-    A worker: run it from cron, on any number of machines over one token store. Leases share out
-    the work, so that no token is refreshed twice and none is left. Seeds that no run has
-    exchanged yet are exchanged. A token that is not due is left alone, and a token is never
-    refreshed with more than half of its life left, unless --force is given. A connection that was
-    revoked is passed over. Workers that are started together with --force share the work, too: a
-    token that is younger than the worker's process is not refreshed again.
+    A worker: run it from cron, on any number of machines over one token store. Leases divide the
+    work: no token is refreshed twice, and none is missed. Seeds that no run has exchanged yet are
+    exchanged. A token that is not due is left alone, and a token is never refreshed with more than
+    half of its lifetime left, unless --force is given. A connection that was revoked is skipped.
+    Workers that are started together with --force share the work, too: a token that is younger
+    than the worker's process is not refreshed again.
 
     Exit code 3 if a person must authorise, 1 if something else kept a token from being
     refreshed, else 0.
@@ -69,7 +69,7 @@ def refresh(
       tiktok-auth refresh --due-within 6h
       tiktok-auth refresh acme --force --json
       */10 * * * *  tiktok-auth refresh --config /etc/tiktok.json
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     config = common.load(config_paths)
     if due_within is not None:
         config = replace(config, refresh_margin=int(due_within))

@@ -43,7 +43,7 @@ def revoke(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     \b
       tiktok-auth revoke acme
       tiktok-auth revoke acme --yes && tiktok-auth forget acme --yes
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     _check_named(name, yes=yes)
     with common.open_existing(common.load(config_paths), name) as manager:
         connection = common.connection_named(manager, name)
@@ -86,7 +86,7 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     \b
       tiktok-auth forget acme
       tiktok-auth revoke acme --yes && tiktok-auth forget acme --yes
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     _check_named(name, yes=yes)
     config = common.load(config_paths)
     if name is not None and missing_file(config.token_store) is not None:
@@ -114,7 +114,7 @@ def forget(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
     click.echo(f"{shown}: forgotten")
     if configured is not None:
         output.tell(
-            f"the config still has {name}: remove it there too, or the next run begins it anew"
+            f"the config still has {name}: remove it there too, or the next run starts it again"
         )
 
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,7 +24,7 @@ from tap_tiktok_auth.simulator.throttle import TIERS
 from tap_tiktok_auth.store.keys import new_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from tap_tiktok_auth.simulator import Simulator
@@ -94,7 +94,7 @@ def simulate(
       tiktok-auth simulate --api all -- tiktok-auth status
       tiktok-auth simulate --scenario rate_limitedx3 -- ...
       tiktok-auth simulate --scenario latency=250 --scenario drop_replyx1@/refresh_token/
-    """  # noqa: D301 - click needs the escape, in a docstring that is shown as help
+    """
     wanted = APIS if "all" in apis else tuple(dict.fromkeys(apis))
     # The folder is made with mode 0700.
     with (
@@ -202,7 +202,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 @contextlib.contextmanager
-def _handling(handler: Any) -> Iterator[None]:  # noqa: ANN401 - what signal.signal takes
+def _handling(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in _FORWARDED}
     try:
         yield

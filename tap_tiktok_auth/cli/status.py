@@ -73,7 +73,7 @@ def status(
       tiktok-auth status --expiring 14d --fail-on warning || notify-somebody
       tiktok-auth status | awk '$3 == "active" { print $1, $4 }'
       tiktok-auth status --json | jq -r '.[] | .connection + " " + .status'
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     config = common.load(config_paths)
     if expiring is not None:
         config = replace(config, consent_warning_days=math.ceil(expiring / DAY))

@@ -34,7 +34,7 @@ def keygen() -> None:
 
     \b
       export TAP_TIKTOK_AUTH_TOKEN_STORE_KEY="$(tiktok-auth keygen)"
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     click.echo(new_key())
 
 
@@ -45,26 +45,26 @@ def store() -> None:
     \b
       tiktok-auth store rotate-key
       tiktok-auth store copy postgresql://db.example.com/tokens
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
 
 
 @store.command("rotate-key")
 @common.config_option
 def rotate_key(config_paths: tuple[str, ...]) -> None:
-    """Seal all that is secret in the token store with a new key.
+    """Encrypt the secrets in the token store with a new key.
 
-    With a key file, a new key is made and put in front of the file; the former ones stay behind
-    it, for backups. With the setting token_store_key, its first key is the one to seal with: make
-    a key with keygen, set token_store_key to OLD,NEW on every machine, then to NEW,OLD, run this,
-    then set it to NEW. On a single machine OLD,NEW may be left out.
+    With a key file, a new key is put at its start; the former keys stay behind it, for backups.
+    With the setting token_store_key, its first key encrypts: make a key with keygen, set
+    token_store_key to OLD,NEW on every machine, then to NEW,OLD, run this, then set it to NEW. On
+    a single machine OLD,NEW may be left out.
 
-    All of it is one transaction, and runs may go on meanwhile. What cannot be opened stays as it
-    is and is named; exit code 1 then.
+    All of it is one transaction, and runs may go on meanwhile. A connection that cannot be
+    decrypted stays as it is and is named, with exit code 1.
 
     \b
       tiktok-auth store rotate-key
       TAP_TIKTOK_AUTH_TOKEN_STORE_KEY="$NEW,$OLD" tiktok-auth store rotate-key
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     config = common.load(config_paths)
     given = config.token_store_key
     unread: list[StoreDamaged] = []
@@ -125,10 +125,10 @@ def copy(url: str, config_paths: tuple[str, ...]) -> None:
 
     From SQLite to PostgreSQL, so that machines can share it, or back: connections, ad accounts and
     the audit trail, in one transaction. First stop all runs: a token that is refreshed in one
-    store is dead in the other. A connection that cannot be opened is left out and named; exit code
-    1 then.
+    store no longer works in the other. A connection that cannot be decrypted is left out and
+    named, with exit code 1.
 
-    The new store is sealed with the key in TAP_TIKTOK_AUTH_COPY_KEY, else with token_store_key,
+    The new store is encrypted with the key in TAP_TIKTOK_AUTH_COPY_KEY, else with token_store_key,
     else, SQLite only, with the key file. If URL has a password, give it as
     TAP_TIKTOK_AUTH_COPY_TO instead, or the password in PGPASSWORD.
 
@@ -136,7 +136,7 @@ def copy(url: str, config_paths: tuple[str, ...]) -> None:
       export TAP_TIKTOK_AUTH_COPY_KEY="$(tiktok-auth keygen)"
       tiktok-auth store copy postgresql://tap@db.example.com/tokens
       tiktok-auth store copy sqlite:////srv/tap/tokens.db
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     config = common.load(config_paths)
     key = os.environ.get(_KEY) or config.token_store_key
     if is_postgres(url) and key is None:

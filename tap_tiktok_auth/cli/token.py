@@ -25,7 +25,7 @@ def token(
     \b
       curl -H "Access-Token: $(tiktok-auth token acme)" ...
       tiktok-auth token acme --min-lifetime 3600 --json
-    """  # noqa: D301  (click's mark for text that keeps its lines)
+    """
     with common.open_existing(common.load(config_paths), name, begins=True) as manager:
         connection = common.connection_named(manager, name)
         held = manager.get_token(connection, min_lifetime=min_lifetime)

@@ -245,6 +245,8 @@ def test_a_token_that_nothing_renews_ends_too(world: World) -> None:
 
     assert [*rows(world.run("status", "--expiring", "2d").stdout)] == ["acme"]
     assert [*rows(world.run("status", "--expiring", "2h").stdout)] == []
+    assert world.run("status").exit_code == 0
+    assert world.run("status", "--fail-on", "warning").exit_code == 3
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,24 @@ def test_colours_are_for_terminals_that_want_them() -> None:
     assert "\x1b[3" not in plain.raw
 
 
+@pytest.mark.parametrize(
+    ("days", "style"),
+    [(-3, "\x1b[31m\x1b[1m"), (3, "\x1b[33m"), (300, "")],
+    ids=["over", "soon", "far"],
+)
+def test_the_end_of_a_consent_stands_out(world: World, days: int, style: str) -> None:
+    """A consent that is over is red and bold, one that ends soon is yellow, others are plain."""
+    world.keep("acme")
+    deadline = world.change_token("acme", consent_deadline=time.time() + days * DAY).token
+    assert deadline is not None
+
+    _, terminal = run("status")
+
+    date = time.strftime("%Y-%m-%d", time.gmtime(deadline.consent_deadline))
+    row = next(line for line in terminal.raw.splitlines() if "acme" in line)
+    assert row.rpartition(date)[0].endswith(style or "  ")
+
+
 @pytest.mark.usefixtures("agency")
 def test_ascii_terminal_gets_ascii() -> None:
     """Where the terminal cannot show blocks, the bar is of ASCII characters."""
