@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreKeyError
-from tap_tiktok_auth.store import meta
+from tap_tiktok_auth.store import schema
 from tap_tiktok_auth.store.crypto import WRONG_KEY, keyed_hash
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Keyring:
     def __init__(self, database: Database, load_cipher: Callable[[bool], Cipher]) -> None:
         self._load_cipher = load_cipher
         with database.reading() as cursor:
-            sealed = meta.get(cursor, "hash_key").get("hash_key")
+            sealed = schema.get_values(cursor, "hash_key").get("hash_key")
         self.cipher = load_cipher(sealed is None)
         if sealed is None:
             with database.writing(exclusive=True) as cursor:
@@ -79,7 +79,7 @@ class Keyring:
             StoreError: Another store was copied into this one since it was opened, so hashes
                 made by this process mean nothing in it.
         """
-        stored = meta.get(cursor, "key_id", "hash_key")
+        stored = schema.get_values(cursor, "key_id", "hash_key")
         key = stored.get("key_id", self.cipher.primary)
         if not self.cipher.has(key):
             self.cipher = self._load_cipher(False)  # noqa: FBT003
@@ -99,8 +99,8 @@ class Keyring:
     def put_hash_key(self, cursor: Cursor, hash_key: bytes) -> None:
         """Seal the key of the keyed hashes with the cipher's first key, and name that key."""
         sealed = self.cipher.seal({"meta": "hash_key", "value": hash_key.hex()})
-        meta.put(cursor, "hash_key", sealed)
-        meta.put(cursor, "key_id", self.cipher.primary)
+        schema.put_value(cursor, "hash_key", sealed)
+        schema.put_value(cursor, "key_id", self.cipher.primary)
         self._hash_key = _HashKey(hash_key, sealed)
 
     @contextmanager
@@ -115,7 +115,7 @@ class Keyring:
 
     def _found(self, cursor: Cursor) -> str:
         """Give a new store its hash key, unless another process was faster."""
-        sealed = meta.get(cursor, "hash_key").get("hash_key")
+        sealed = schema.get_values(cursor, "hash_key").get("hash_key")
         if sealed is None:
             self.put_hash_key(cursor, os.urandom(32))
             sealed = self._hash_key.sealed

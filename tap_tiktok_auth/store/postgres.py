@@ -16,9 +16,8 @@ from psycopg.pq import TransactionStatus
 from tap_tiktok_auth.errors import StoreUnavailable
 from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.store import postgres_address, postgres_errors, schema
-from tap_tiktok_auth.store.database import Database
+from tap_tiktok_auth.store.database import Database, ServerClock
 from tap_tiktok_auth.store.postgres_schema import FORMER, LOOK, MOVE, SCHEMA, TABLES, WRITERS
-from tap_tiktok_auth.store.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -112,7 +112,7 @@ class TestGenerations:
         first = stored(store)
         second = renewed(first)
         assert store.commit(second, None)
-        assert not store.commit(renewed(first, "act.OTHER"), None)
+        assert not store.commit(renewed(first, "act.OTHER"), None, before=first)
         assert not store.commit(first, None)
         assert store.read("acme") == second
 
@@ -147,9 +147,9 @@ class TestGenerations:
     def test_forgotten_tokens_do_not_come_back(self, store: Store) -> None:
         """A refresh that ends after its connection was forgotten is not stored."""
         record = stored(store)
-        assert store.commit(renewed(record), None)
+        assert store.commit(renewed(record), None, before=record)
         assert store.forget("acme")
-        assert not store.commit(renewed(renewed(record)), None)
+        assert not store.commit(renewed(renewed(record)), None, before=renewed(record))
         assert store.read("acme") is None
 
     def test_forget_says_whether_there_was_one(self, store: Store) -> None:
@@ -223,4 +223,4 @@ def test_a_transaction_may_outlive_its_store(backend: Backend, kind: str) -> Non
     del cursor, transaction
     gc.collect()
     assert store.read("acme") == record
-    assert store.commit(renewed(record), None)
+    assert store.commit(renewed(record), None, before=record)
