@@ -21,7 +21,7 @@ from harness import Figure, median, table
 from tap_tiktok_auth.credentials.models import StoredConnection
 from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.store import Store, open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.postgres_server import PostgresServer

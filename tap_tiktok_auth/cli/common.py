@@ -26,7 +26,7 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.redaction import SECRETS, install, repeatable, teach
 from tap_tiktok_auth.store import empty_store, missing_file
-from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.store.keys import Cipher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 
 
 @click.command()

@@ -13,7 +13,7 @@ from tap_tiktok_auth.cli.common import EXIT_ERROR, config_option, load, one_line
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.store import is_postgres, keys, open_store
-from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.store.keys import Cipher
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.errors import StoreDamaged

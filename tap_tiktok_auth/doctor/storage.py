@@ -20,7 +20,7 @@ from tap_tiktok_auth.store import (
     recovery,
     sqlite_path,
 )
-from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.store.keys import Cipher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

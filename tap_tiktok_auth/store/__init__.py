@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.store import files, keys
 from tap_tiktok_auth.store.contract import AdvertiserListing, Claim, Snapshot, Store
-from tap_tiktok_auth.store.crypto import Cipher, new_key
+from tap_tiktok_auth.store.keys import Cipher, new_key
 from tap_tiktok_auth.store.sql import SqlStore
 
 if TYPE_CHECKING:

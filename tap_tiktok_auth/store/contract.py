@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
         StoredConnection,
         StoredEvent,
     )
-    from tap_tiktok_auth.store.crypto import Cipher
-    from tap_tiktok_auth.store.keyring import Keyring
+    from tap_tiktok_auth.store.keys import Cipher, Keyring
 
     #: A connection's columns and its lease.
     Row: TypeAlias = dict[str, Any]
@@ -62,7 +61,8 @@ class AdvertiserListing:
     complete: bool
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True)
+class Snapshot:
     """All content of a store.
 
     Attributes:
@@ -72,13 +72,10 @@ class Snapshot(NamedTuple):
         events: The audit trail.
     """
 
-    hash_key: bytes
+    hash_key: bytes = field(repr=False)
     records: tuple[StoredConnection, ...]
     advertisers: dict[str, tuple[AdvertiserAccess, ...]]
     events: tuple[StoredEvent, ...]
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(records={len(self.records)})"
 
 
 class Write(NamedTuple):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from tap_tiktok_auth.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -113,3 +116,23 @@ class ServerClock:
         told = ask()
         self._measured = steady()
         self._difference = told - (before + self._measured) / 2
+
+
+#: What a driver says, as a pattern, and what it means to the user: class, problem, next step.
+Meanings = tuple[tuple[str, type[StoreError], str, str], ...]
+
+
+def meaning(meanings: Meanings, said: str, location: object, fallback: str) -> StoreError:
+    """Return the error that the user sees for what a driver said, which is not shown itself.
+
+    Args:
+        meanings: The driver's table; the first pattern that is found in *said* counts.
+        said: What the driver said, or its error code.
+        location: Where the store is.
+        fallback: What is told if none is found.
+    """
+    for pattern, kind, problem, step in meanings:
+        if re.search(pattern, said):
+            step_there = step.replace("{location}", str(location))
+            return kind(f"the token store {location} {problem}", next_step=step_there)
+    return StoreError(f"the token store {location} {fallback}")

@@ -1,4 +1,7 @@
-"""Files and folders for one user's eyes only."""
+"""Files and folders for one user's eyes only.
+
+What the system does not let us do with them is raised as StoreUnavailable, which names the path.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import shlex
 import stat
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
 from tap_tiktok_auth.process import held_off
@@ -19,79 +22,106 @@ if TYPE_CHECKING:
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def private_folder(folder: Path) -> Path:
-    """Create *folder*, mode 0700, with its parents; leave one that exists as it is.
+def user_file(kind: Literal["config", "data"], name: str, setting: str) -> Path:
+    """Return the default place of a file in the user's folder of that kind.
 
     Raises:
-        StoreUnavailable: It cannot be created.
+        ConfigurationError: The user has no home; the file would be in the working folder.
     """
+    import platformdirs  # noqa: PLC0415  (2 ms; not where the settings give the place)
+
+    locate = {"config": platformdirs.user_config_dir, "data": platformdirs.user_data_dir}[kind]
+    folder = Path(locate("tap-tiktok-auth"))
+    if not folder.is_absolute():
+        raise ConfigurationError(
+            f"setting {setting} is missing, and this user has no home folder for a default",
+            next_step=f"Set {setting}, or the variable HOME.",
+        )
+    return folder / name
+
+
+@contextmanager
+def errors(do: str, path: Path) -> Iterator[None]:
+    """Raise an OSError of the block as StoreUnavailable."""
     try:
+        yield
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise StoreUnavailable(
+            f"cannot {do} {path}: {why}", next_step="Check the disk and the permissions."
+        ) from None
+
+
+def private_folder(folder: Path) -> None:
+    """Create *folder*, mode 0700, with its parents; leave one that exists as it is."""
+    with errors("create the folder", folder):
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         for path in reversed(missing):
             path.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise cannot("create the folder", folder, error) from None
-    return folder
 
 
 def exists(path: Path) -> bool:
-    """Whether there is anything at *path*.
-
-    Raises:
-        StoreUnavailable: It cannot be known.
-    """
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise cannot("read", path, error) from None
+    """Whether there is anything at *path*."""
+    with errors("read", path):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
     return True
+
+
+# What others may read, or may have written
 
 
 def refuse_if_shared(path: Path, what: str) -> None:
     """Refuse a file that others may read or write, own, or put another one in place of.
 
     Raises:
-        StoreUnavailable: They may; the message has the command that mends it.
+        StoreUnavailable: They may; the message has the command that fixes it.
     """
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        if path.is_symlink():
+    with errors("read", path):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            if not path.is_symlink():
+                return
             raise StoreUnavailable(
                 f"{what} {path} is a link to a file that is not there",
                 next_step=f"Restore the file, or remove the link: rm {shlex.quote(str(path))}",
             ) from None
-        return
-    except OSError as error:
-        raise cannot("read", path, error) from None
     if not stat.S_ISREG(mode):
         raise StoreUnavailable(f"{what} {path} is not a file")
-    if os.name == "posix" and mode & _OTHERS:
+    if mode & _OTHERS:
         raise StoreUnavailable(
             f"{what} {path} is open to other users",
             next_step=f"Run: chmod 600 {shlex.quote(str(path))}",
         )
     refuse_if_foreign(path, what)
-    for folder in dict.fromkeys((*path.absolute().parents, *path.resolve().parents)):
+    # In a folder to which everybody may write, whoever replaces a file of ours cannot make it
+    # belong to us, so it is refused then. Some volumes of containers are open to everybody and
+    # cannot be closed; the doctor warns of them.
+    places = path.absolute(), path.resolve()
+    for folder in dict.fromkeys(parent for place in places for parent in place.parents):
         if folder.stat().st_mode & stat.S_IWOTH:
-            _refuse_open_folder(folder, path, what)
+            refuse_if_foreign(folder, "the folder")
+            for place in places:
+                if folder in place.parents:
+                    below = folder / place.relative_to(folder).parts[0]
+                    refuse_if_foreign(below, "the folder" if below != place else what)
 
 
 def refuse_if_foreign(path: Path, what: str) -> None:
     """Refuse a file, or a link to one, that belongs to another user, unless that is root.
 
     Raises:
-        StoreUnavailable: It does; the message has the command that mends it.
+        StoreUnavailable: It does; the message has the command that fixes it.
     """
-    try:
-        owners = {path.lstat().st_uid, path.stat().st_uid}
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise cannot("read", path, error) from None
-    for owner in owners - _trusted():
+    with errors("read", path):
+        try:
+            owners = {path.lstat().st_uid, path.stat().st_uid}
+        except FileNotFoundError:
+            return
+    for owner in owners - {0, os.geteuid()}:
         raise StoreUnavailable(
             f"{what} {path} belongs to another user, number {owner}",
             next_step=f"If nobody else wrote it, run as root: chown {os.geteuid()} "
@@ -99,97 +129,39 @@ def refuse_if_foreign(path: Path, what: str) -> None:
         )
 
 
-def _trusted() -> set[int]:
-    """Return whose files are as good as ours."""
-    return {0, os.geteuid()}
-
-
-def _refuse_open_folder(folder: Path, path: Path, what: str) -> None:
-    """Refuse another user's folder to which everybody may write, and what others made in it.
-
-    Whoever replaces a file of ours there cannot make it belong to us, so it is refused then. Some
-    volumes of containers are open to everybody and cannot be closed; the doctor warns of them.
-    """
-    refuse_if_foreign(folder, "the folder")
-    for whole in (path.absolute(), path.resolve()):
-        if folder in whole.parents:
-            below = folder / whole.relative_to(folder).parts[0]
-            refuse_if_foreign(below, "the folder" if below != whole else what)
+# Writing
 
 
 def create_once(path: Path, content: bytes) -> bool:
-    """Create a file, mode 0600, whole or not at all; False if it exists already.
-
-    Raises:
-        StoreUnavailable: It cannot be written.
-    """
+    """Create a file, mode 0600, whole or not at all; False if it exists already."""
     return _write(path, content, os.link)
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Replace a file's content, mode 0600, whole or not at all.
-
-    Raises:
-        StoreUnavailable: It cannot be written.
-    """
+    """Replace a file's content, mode 0600, whole or not at all."""
     _write(path, content, os.replace)
 
 
-def absolute(path: Path, setting: str) -> Path:
-    """Return a path in the user's folders; without a home it would be in the working folder.
-
-    Raises:
-        ConfigurationError: It is relative.
-    """
-    if not path.is_absolute():
-        raise ConfigurationError(
-            f"setting {setting} is missing, and this user has no home folder for a default",
-            next_step=f"Set {setting}, or the variable HOME.",
-        )
-    return path
-
-
 def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> bool:
-    import tempfile  # noqa: PLC0415  (not for a file that is there)
+    import tempfile  # noqa: PLC0415  (3 ms; not for a file that is there)
 
     private_folder(path.parent)
-    temporary = None
-    try:
+    with errors("write", path):
         # mkstemp gives mode 0600; the content is on disk before the name appears.
         with held_off():
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        publish(temporary, path)
-        sync_folder(path.parent)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise cannot("write", path, error) from None
-    finally:
-        if temporary is not None:
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            publish(temporary, path)
+            sync_folder(path.parent)
+        except FileExistsError:
+            return False
+        finally:
             Path(temporary).unlink(missing_ok=True)
     return True
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep other processes out that change files of this folder in the same way.
-
-    Raises:
-        StoreUnavailable: The folder cannot be opened.
-    """
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise cannot("open", folder, error) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:
@@ -201,9 +173,13 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def cannot(do: str, path: Path, error: OSError) -> StoreUnavailable:
-    """Return the error that something could not be done with *path*."""
-    why = error.strerror or type(error).__name__
-    return StoreUnavailable(
-        f"cannot {do} {path}: {why}", next_step="Check the disk and the permissions."
-    )
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep out other processes that change files of this folder in the same way."""
+    with errors("open", folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -7,24 +7,25 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from tap_tiktok_auth.errors import StoreUnavailable
+from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
 from tap_tiktok_auth.process import Forkable
-from tap_tiktok_auth.store import postgres_address, postgres_errors, schema
-from tap_tiktok_auth.store.database import Database, ServerClock
-from tap_tiktok_auth.store.postgres_schema import FORMER, LOOK, MOVE, SCHEMA, TABLES, WRITERS
+from tap_tiktok_auth.store import postgres_address, postgres_schema, schema
+from tap_tiktok_auth.store.database import Database, ServerClock, meaning
+from tap_tiktok_auth.store.postgres_schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from psycopg.abc import PQGen
+    from typing_extensions import Self
 
-    from tap_tiktok_auth.store.database import Cursor
+    from tap_tiktok_auth.store.database import Cursor, Meanings
 
 
 T = TypeVar("T")
@@ -33,8 +34,6 @@ T = TypeVar("T")
 PATIENCE = 35.0
 #: Connections of one process at most; transactions last milliseconds, so threads take turns.
 MOST_CONNECTIONS = 8
-#: Names the lock under which the schema is made and everything is kept still.
-_LOCK = 0x7461_7074_746B
 #: Everything is set for the transaction alone, which also works through a connection pooler that
 #: gives each transaction another connection. A process that stopped in the middle loses its
 #: transaction before those who wait for it lose their patience.
@@ -50,6 +49,34 @@ _WRITE = (
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
     + _SETTINGS
     + "; SET LOCAL synchronous_commit TO on"
+)
+
+_LATER = "Run again; if it stays so, look at the server's log."
+_RESTORE = f"Restore the schema {SCHEMA} from a backup, or give token_store another database."
+_RACE = "was changed by somebody else at this moment"
+_SILENT = "silent"
+_BROKEN = "broken"
+#: By SQLSTATE, or its class of two characters. The driver's texts may name users and addresses.
+_MEANINGS: Meanings = (
+    (
+        _SILENT,
+        StoreUnavailable,
+        "does not answer",
+        "Check its server and the network, then run again.",
+    ),
+    ("^23505|^42P06", StoreUnavailable, _RACE, _LATER),
+    ("^25006", StoreUnavailable, "is read-only", "Give token_store the address of the primary."),
+    ("^53100", StoreUnavailable, "cannot grow, its disk is full", "Make room on its disk."),
+    ("^53300", StoreUnavailable, "has no free connection", _LATER),
+    ("^55P03", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
+    ("^57014", StoreUnavailable, "did not answer in time", _LATER),
+    ("^XX", StoreDamaged, "is damaged", _RESTORE),
+    ("^3F|^42P01", StoreDamaged, "lacks tables of this program", _RESTORE),
+    ("^42703", StoreDamaged, "lacks columns of this program", _RESTORE),
+    ("^40", StoreUnavailable, "broke off a transaction in favour of another one", _LATER),
+    ("^53", StoreUnavailable, "has run out of resources", _LATER),
+    ("^57", StoreUnavailable, "was stopped", "Start the server, then run again."),
+    (f"^08|{_BROKEN}", StoreUnavailable, "broke the connection", _LATER),
 )
 
 
@@ -93,10 +120,8 @@ class Postgres(Database, Forkable):
     def now(self) -> float:
         return self._clock.now()
 
-    @contextmanager
-    def reading(self) -> Iterator[Cursor]:
-        with self._transaction(_READ) as cursor:
-            yield cursor
+    def reading(self) -> AbstractContextManager[Cursor]:
+        return self._transaction(_READ)
 
     @contextmanager
     def writing(
@@ -104,7 +129,7 @@ class Postgres(Database, Forkable):
     ) -> Iterator[Cursor]:
         with self._transaction(_WRITE, patience) as cursor:
             if exclusive:
-                self._keep_others_out(cursor)
+                postgres_schema.keep_others_out(cursor, self._location)
             yield cursor
 
     def exposures(self) -> Iterator[tuple[str, str]]:
@@ -114,10 +139,7 @@ class Postgres(Database, Forkable):
                 "Add sslmode=verify-full&sslrootcert=FILE to the query of token_store.",
             )
         with self.reading() as cursor:
-            cursor.execute(WRITERS)
-            roles = ", ".join(
-                postgres_errors.quoted(role) if role else "PUBLIC" for (role,) in cursor.fetchall()
-            )
+            roles = postgres_schema.writers(cursor)
         if roles:
             revoke = f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM {roles};"
             yield (
@@ -129,79 +151,6 @@ class Postgres(Database, Forkable):
         self.leave_forks()
         self._closed = True
         self._drop_idle()
-
-    # Transactions
-
-    @contextmanager
-    def _transaction(self, begin: str, patience: float | None = None) -> Iterator[_Cursor]:
-        with self._turns:
-            connection = self._begin(begin, patience)
-            try:
-                with connection.cursor() as cursor:
-                    yield _Cursor(cursor)
-                    cursor.execute("COMMIT")
-            except psycopg.Error as error:
-                raise self._failed(error, connection) from None
-            finally:
-                self._put_back(connection)
-
-    def _begin(self, begin: str, patience: float | None) -> _Connection:
-        """Return a connection with an open transaction, replacing one that has died meanwhile."""
-        with suppress(IndexError):
-            try:
-                return self._opened(self._idle.pop(), begin, patience)
-            except _Silent as error:
-                self._drop_idle()
-                raise postgres_errors.silent(self._location) from error
-            except psycopg.OperationalError:
-                # Nothing was sent yet but BEGIN; the other idle ones have died of the same cause.
-                self._drop_idle()
-        connection = self._connect(patience)
-        try:
-            return self._opened(connection, begin, patience)
-        except psycopg.Error as error:
-            raise self._failed(error, connection) from None
-
-    def _opened(self, connection: _Connection, begin: str, patience: float | None) -> _Connection:
-        connection.limit(patience or PATIENCE, None if patience else self._stop)
-        try:
-            connection.execute(begin)
-            if self._clock.due:
-                self._clock.measure(lambda: _server_time(connection))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _connect(self, patience: float | None) -> _Connection:
-        parameters = self._parameters
-        if patience or self._stop.is_set():
-            parameters = {**parameters, "connect_timeout": math.ceil(patience or 2)}
-        try:
-            # Prepared statements do not survive a connection pooler.
-            return _Connection.connect(**parameters, autocommit=True, prepare_threshold=None)
-        except psycopg.Error as error:
-            raise postgres_errors.refused(error, self._location) from None
-
-    def _put_back(self, connection: _Connection) -> None:
-        """Keep a connection for the next transaction, rolled back if that is due."""
-        try:
-            if connection.info.transaction_status in {
-                TransactionStatus.INTRANS,
-                TransactionStatus.INERROR,
-            }:
-                connection.execute("ROLLBACK")
-        except psycopg.Error:
-            connection.close()
-        if connection.info.transaction_status != TransactionStatus.IDLE or self._closed:
-            connection.close()
-        else:
-            self._idle.append(connection)
-
-    def _drop_idle(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
 
     def after_fork_in_child(self) -> None:
         """Begin without connections.
@@ -216,88 +165,95 @@ class Postgres(Database, Forkable):
         self._idle: deque[_Connection] = deque()
         self._turns = threading.BoundedSemaphore(MOST_CONNECTIONS)
 
-    def _failed(self, error: psycopg.Error, connection: _Connection) -> Exception:
-        if isinstance(error, _Silent):
-            return postgres_errors.silent(self._location)
-        user = "" if connection.closed else connection.info.user
-        return postgres_errors.failed(error, self._location, user, broken=connection.closed)
-
-    # The schema
-
     def _prepare(self) -> None:
         with self.reading() as cursor:
-            tables = self._tables(cursor)
-            version = schema.read_version(cursor) if "meta" in tables else 0
+            present = postgres_schema.tables(cursor, self._location)
+            version = schema.read_version(cursor) if "meta" in present else 0
         schema.check(version, self._location)
         if version == schema.VERSION:
             return
-        if "meta" not in tables:
-            self._make_schema()
+        if "meta" not in present:
+            with self.writing() as cursor:
+                postgres_schema.make(cursor, self._location)
         schema.migrate(self)
 
-    def _tables(self, cursor: Cursor) -> set[str | None]:
-        """Return the schema's tables, and None for itself; refuse what others have a hand in."""
-        found = _look(cursor, SCHEMA)
-        self._refuse_foreign(SCHEMA, found)
-        return {table for table, *_ in found}
+    # Transactions
 
-    def _make_schema(self) -> None:
-        """Make the schema, with the tables of a store that an older version made elsewhere."""
-        with self._transaction(_WRITE) as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
-            present = self._tables(cursor)
-            if "meta" in present:
-                return
-            # Nothing is run by its other contents, such as the tables of a loader.
-            former = [row for row in _look(cursor, FORMER) if row[0] is not None]
-            if len(former) < len(TABLES):
-                former = []
-            self._refuse_foreign(FORMER, former)
-            owner = next((owner for table, owner, *_ in former if table == TABLES[0]), None)
-            if owner is not None:
-                cursor.execute(
-                    "SELECT pg_has_role(?::name, 'USAGE') AND has_schema_privilege(?, 'CREATE')",
-                    (owner, FORMER),
-                )
-                if not cursor.fetchone()[0]:
-                    raise postgres_errors.may_not_move(self._location, owner)
-            if None not in present:
-                self._create_schema(cursor, owner)
-            if owner is not None:
-                cursor.execute(MOVE)
+    @contextmanager
+    def _transaction(self, begin: str, patience: float | None = None) -> Iterator[Cursor]:
+        with self._turns:
+            connection = self._begin(begin, patience)
+            try:
+                with connection.cursor() as cursor:
+                    yield cursor
+                    cursor.execute("COMMIT")
+            except psycopg.Error as error:
+                raise self._failed(error, connection) from None
+            finally:
+                self._put_back(connection)
 
-    def _create_schema(self, cursor: Cursor, owner: str | None) -> None:
-        cursor.execute(
-            "SELECT has_database_privilege(current_database(), 'CREATE'), current_database(),"
-            " current_user"
-        )
-        allowed, database, user = cursor.fetchone()
-        if not allowed:
-            raise postgres_errors.may_not_create(self._location, database, user)
-        cursor.execute(
-            f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {postgres_errors.quoted(owner or user)};"
-            # Default privileges may have given it to everyone.
-            f"REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC"
-        )
+    def _begin(self, begin: str, patience: float | None) -> _Connection:
+        """Return a connection with an open transaction, replacing one that has died meanwhile."""
+        with suppress(IndexError):
+            connection = self._idle.pop()
+            try:
+                return self._opened(connection, begin, patience)
+            except psycopg.OperationalError as error:
+                # Nothing was sent yet but BEGIN; the other idle ones have died of the same cause.
+                self._drop_idle()
+                if isinstance(error, _Silent):
+                    raise self._failed(error, connection) from None
+        connection = self._connect(patience)
+        try:
+            return self._opened(connection, begin, patience)
+        except psycopg.Error as error:
+            raise self._failed(error, connection) from None
 
-    def _refuse_foreign(
-        self, name: str, found: list[tuple[str | None, str, str, str | None]]
-    ) -> None:
-        for table, owner, user, fault in found:
-            if fault == "grant" and name == FORMER:
-                raise postgres_errors.may_not_move(self._location, owner)
-            if fault == "grant":
-                raise postgres_errors.may_not_use(self._location, user)
-            if fault is not None:
-                place = f"schema {name}" if table is None else f"table {name}.{table}"
-                raise postgres_errors.not_ours(self._location, place, owner, user, fault)
+    def _connect(self, patience: float | None) -> _Connection:
+        parameters = self._parameters
+        if patience or self._stop.is_set():
+            parameters = {**parameters, "connect_timeout": math.ceil(patience or 2)}
+        try:
+            # Prepared statements do not survive a connection pooler.
+            return _Connection.connect(
+                **parameters, autocommit=True, prepare_threshold=None, cursor_factory=_Cursor
+            )
+        except psycopg.Error as error:
+            said = str(error).lower()
+            raise meaning(postgres_address.REFUSALS, said, self._location, "failed") from None
 
-    def _keep_others_out(self, cursor: Cursor) -> None:
-        cursor.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
-        present = self._tables(cursor)
-        tables = ", ".join(table for table in TABLES if table in present)
-        if tables:
-            cursor.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")
+    def _opened(self, connection: _Connection, begin: str, patience: float | None) -> _Connection:
+        connection.limit(patience or PATIENCE, None if patience else self._stop)
+        try:
+            connection.execute(begin)
+            if self._clock.due:
+                self._clock.measure(lambda: _server_time(connection))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _put_back(self, connection: _Connection) -> None:
+        """Keep a connection for the next transaction, rolled back if that is due."""
+        with suppress(psycopg.Error):
+            connection.rollback()
+        if connection.info.transaction_status != TransactionStatus.IDLE or self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _drop_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _failed(self, error: psycopg.Error, connection: _Connection) -> StoreError:
+        state = _SILENT if isinstance(error, _Silent) else error.sqlstate or "none"
+        if state == "42501":
+            user = "" if connection.closed else connection.info.user
+            return postgres_schema.may_not_use(self._location, user)
+        said = f"{state} {_BROKEN}" if connection.closed else state
+        return meaning(_MEANINGS, said, self._location, f"failed (SQLSTATE {state})")
 
 
 class _Silent(psycopg.OperationalError):
@@ -336,35 +292,16 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
             return result
 
 
-class _Cursor:
-    """A driver's cursor that takes `?` placeholders."""
+class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
+    """A cursor that takes `?` placeholders."""
 
-    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
-        self._cursor = cursor
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:  # noqa: ANN401
+        if params:
+            return super().execute(query.replace("?", "%s"), params, **options)
+        return super().execute(query, **options)
 
-    @property
-    def rowcount(self) -> int:
-        return self._cursor.rowcount
-
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> object:
-        return self._cursor.execute(_translated(statement) if values else statement, values or None)
-
-    def executemany(self, statement: str, values: Sequence[Sequence[Any]]) -> None:
-        self._cursor.executemany(_translated(statement), values)
-
-    def fetchone(self) -> Any:  # noqa: ANN401  (a row of any columns)
-        return self._cursor.fetchone()
-
-    def fetchall(self) -> list[Any]:
-        return self._cursor.fetchall()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._cursor)
-
-
-@lru_cache(maxsize=64)
-def _translated(statement: str) -> str:
-    return statement.replace("?", "%s")
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:  # noqa: ANN401
+        super().executemany(query.replace("?", "%s"), params_seq, **options)
 
 
 def _server_time(connection: _Connection) -> float:
@@ -372,8 +309,3 @@ def _server_time(connection: _Connection) -> float:
     if row is None:
         raise StoreUnavailable("the token store's server does not tell its time")
     return float(row[0])
-
-
-def _look(cursor: Cursor, name: str) -> list[tuple[str | None, str, str, str | None]]:
-    cursor.execute(LOOK.replace("{schema}", name))
-    return cursor.fetchall()

@@ -1,4 +1,4 @@
-"""PostgreSQL addresses: every form of the setting, as the driver's parameters and for messages."""
+"""PostgreSQL addresses: as the driver's parameters, in messages, and why nobody answers there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
 from tap_tiktok_auth.config.parsing import is_loopback
-from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_tiktok_auth.store.database import Meanings
 
 #: Used where the address does not say otherwise. A peer that vanished without a word is noticed
 #: after 30 seconds of silence.
@@ -33,6 +35,48 @@ _SHOWN = {
     "port": re.compile(r"[\d,]*"),
     "dbname": re.compile(r"[^@\s]*"),
 }
+
+_START = "Start the server, or correct token_store."
+_ROOM = "Run again, or raise its max_connections."
+#: A refused connection has no SQLSTATE, only words; a server may speak another language, then the
+#: last line applies.
+REFUSALS: Meanings = tuple(
+    (words, StoreUnavailable, problem, step)
+    for words, problem, step in (
+        ("connection refused|no such file or directory", "does not run there", _START),
+        ("starting up", "is just starting", "Run again in a moment."),
+        ("shutting down", "is being stopped", "Start the server, then run again."),
+        ("password authentication failed", "refuses user or password", "Correct token_store."),
+        ("no password supplied", "wants a password", "Put it in token_store, or in ~/.pgpass."),
+        ("no pg_hba.conf entry", "lets nobody in from here", "Allow this host in its pg_hba.conf."),
+        ("too many clients|connection slots", "has no free connection", _ROOM),
+        (
+            "cleartext password",
+            "wants the password in clear text without TLS that proves who it is",
+            "Add sslmode=verify-full&sslrootcert=FILE to the query of token_store.",
+        ),
+        (
+            "does not support ssl",
+            "does not offer TLS",
+            "Turn TLS on there; or, in a trusted network, add sslmode=disable to token_store.",
+        ),
+        (
+            '"require_auth"',
+            "needs a driver with libpq 16 or newer",
+            "Run: pip install --upgrade 'psycopg[binary]'",
+        ),
+        (
+            "certificate",
+            "has no certificate that can be trusted",
+            "Correct sslrootcert or sslmode.",
+        ),
+        ("ssl", "cannot agree on TLS with this machine", "Correct sslmode in token_store."),
+        ("timeout", "does not answer", "Check host, port and firewall."),
+        ("not known|resolve", "has an unknown host", "Correct the host in token_store."),
+        ('database "', "is not on that server", "Create the database, or correct token_store."),
+        ("", "cannot be reached", "Check the server and the setting token_store."),
+    )
+)
 
 
 def parameters(url: str) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from tap_tiktok_auth.credentials.models import (
 )
 from tap_tiktok_auth.credentials.tokens import ObtainedBy, Token
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
-from tap_tiktok_auth.store.crypto import DAMAGED, MEND
+from tap_tiktok_auth.store.keys import DAMAGED, MEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from tap_tiktok_auth.store.crypto import Cipher
+    from tap_tiktok_auth.store.keys import Cipher
 
 #: Seconds from the epoch within which a moment can be told: the years up to 3800.
 _FARTHEST = 6e10

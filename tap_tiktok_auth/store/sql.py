@@ -9,16 +9,15 @@ from tap_tiktok_auth.credentials.models import PendingLogin
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreKeyError
 from tap_tiktok_auth.store import audit, rows
 from tap_tiktok_auth.store.contract import Snapshot, Store
-from tap_tiktok_auth.store.crypto import WRONG_KEY
-from tap_tiktok_auth.store.keyring import Keyring
+from tap_tiktok_auth.store.keys import WRONG_KEY, Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredEvent
     from tap_tiktok_auth.store.contract import Damaged, Row, Write
-    from tap_tiktok_auth.store.crypto import Cipher
     from tap_tiktok_auth.store.database import Cursor, Database
+    from tap_tiktok_auth.store.keys import Cipher
 
 T = TypeVar("T")
 

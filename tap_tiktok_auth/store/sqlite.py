@@ -10,15 +10,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
+from tap_tiktok_auth.errors import StoreDamaged, StoreUnavailable
 from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.store import files, schema
-from tap_tiktok_auth.store.database import Database
+from tap_tiktok_auth.store.database import Database, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from tap_tiktok_auth.store.database import Cursor
+    from tap_tiktok_auth.store.database import Cursor, Meanings
 
 #: Seconds to wait for another process's transaction; each of ours lasts milliseconds.
 BUSY_TIMEOUT = 15.0
@@ -29,13 +30,23 @@ _APPLICATION = 0x5454_6B61
 #: In place of a file: a store that ends with the process.
 NOWHERE = Path(":memory:")
 
+_PERMISSIONS = "Check its permissions: ls -l '{location}'"
+_RESTORE = "Restore it from a backup, or move it away and authorise again."
+_MEANINGS: Meanings = (
+    ("locked|busy", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
+    ("readonly", StoreUnavailable, "cannot be written to", _PERMISSIONS),
+    ("full", StoreUnavailable, "cannot grow, the disk is full", "Make room on the disk."),
+    ("unable to open", StoreUnavailable, "cannot be opened", _PERMISSIONS),
+    ("i/o error", StoreUnavailable, "cannot be read or written", "Check the disk."),
+    ("not a database", StoreDamaged, "is damaged or no SQLite file", _RESTORE),
+    ("malformed", StoreDamaged, "is damaged", _RESTORE),
+    ("no such (table|column)", StoreDamaged, "is some other program's database", _RESTORE),
+)
+
 
 def default_path() -> Path:
     """Return the place of the store in the user's data folder."""
-    import platformdirs  # noqa: PLC0415  (not needed where the settings give the place)
-
-    folder = Path(platformdirs.user_data_dir("tap-tiktok-auth"))
-    return files.absolute(folder, "token_store") / "tokens.db"
+    return files.user_file("data", "tokens.db", "token_store")
 
 
 class SQLite(Database, Forkable):
@@ -69,16 +80,9 @@ class SQLite(Database, Forkable):
             files.private_folder(path.parent)
             if not files.exists(path):
                 files.create_once(path, b"")
-            self._refuse_if_shared()
         # Threads take turns here, which is fairer and faster than SQLite's own waiting.
         self._turn = threading.RLock()
-        self._open = True
-        self._connect()
-        try:
-            self._prepare()
-        except BaseException:
-            self._connection.close()
-            raise
+        self._open_file()
         self.follow_forks()
 
     @property
@@ -88,10 +92,8 @@ class SQLite(Database, Forkable):
     def now(self) -> float:
         return self._clock()
 
-    @contextmanager
-    def reading(self) -> Iterator[Cursor]:
-        with self._cursor() as cursor:
-            yield cursor
+    def reading(self) -> AbstractContextManager[Cursor]:
+        return self._cursor()
 
     @contextmanager
     def writing(
@@ -100,7 +102,7 @@ class SQLite(Database, Forkable):
         del exclusive  # SQLite has one writer at a time anyway
         with self._cursor() as cursor:
             try:
-                self._begin(cursor, patience)
+                self._run_when_free(cursor, "BEGIN IMMEDIATE", patience)
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
@@ -113,6 +115,8 @@ class SQLite(Database, Forkable):
         self.leave_forks()
         with self._turn:
             self._connection.close()
+
+    # Forks
 
     def before_fork(self) -> None:
         """Close the file, which SQLite forbids to carry over a fork; it is opened again at need.
@@ -130,26 +134,93 @@ class SQLite(Database, Forkable):
     def after_fork_in_child(self) -> None:
         self._turn = threading.RLock()
 
-    def _connect(self) -> None:
-        with self._translated():
-            self._frozen = False
-            self._file = self._in_place()
+    # Transactions
+
+    @contextmanager
+    def _cursor(self) -> Iterator[sqlite3.Cursor]:
+        with self._turn, self._errors():
+            if not self._open or (
+                self._file != self._in_place() and not self._connection.in_transaction
+            ):
+                # Go on with the file that has taken the place of the one that was open.
+                self._connection.close()
+                self._open_file()
+            cursor = self._connection.cursor()
             try:
-                connection = self._connected(str(self.path))
-            except sqlite3.OperationalError:
-                if os.access(self.path.parent, os.W_OK):
-                    raise
-                if self._log_size():
-                    raise StoreUnavailable(
-                        f"the token store {self.path} was not closed in order, and its folder "
-                        "cannot be written to",
-                        next_step="Where it can be written to, run once: tiktok-auth status",
-                    ) from None
-                # A write-ahead log cannot be begun here, and there is none to be read.
-                self._frozen = True
-                self._file = self._in_place()
-                connection = self._connected(f"{self.path.as_uri()}?mode=ro&immutable=1")
-            self._connection, self._open = connection, True
+                yield cursor
+            finally:
+                # A signal may end the process so that the store is closed before this is reached.
+                with suppress(sqlite3.ProgrammingError):
+                    cursor.close()
+
+    def _run_when_free(
+        self, cursor: sqlite3.Cursor, statement: str, patience: float | None = None
+    ) -> None:
+        """Run a statement, waiting for other writers in pieces, so that a signal is heard."""
+        limit = self._busy_timeout if patience is None else min(patience, self._busy_timeout)
+        deadline = time.monotonic() + limit
+        cursor.execute(f"PRAGMA busy_timeout = {_PIECE}")
+        try:
+            while True:
+                try:
+                    cursor.execute(statement)
+                except sqlite3.OperationalError as error:
+                    over = time.monotonic() >= deadline
+                    told = patience is None and self._stop.is_set()
+                    if over or told or "locked" not in str(error):
+                        raise
+                    time.sleep(0.01)  # where many begin the log at once, SQLite does not wait
+                else:
+                    return
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with files.errors("use", self.path):
+                yield
+        except sqlite3.Error as error:
+            fallback = f"failed ({type(error).__name__})"
+            raise meaning(_MEANINGS, str(error).lower(), self.path, fallback) from None
+
+    # The file
+
+    def _open_file(self) -> None:
+        self._open = False
+        with self._errors():
+            self._connection: sqlite3.Connection = self._connect()
+        self._open = True
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            self._open = False
+            raise
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.path != NOWHERE:
+            files.refuse_if_shared(self.path, "the token store")
+            for end in ("-wal", "-shm", "-journal"):  # SQLite believes what is in these
+                log = self.path.with_name(self.path.name + end)
+                files.refuse_if_foreign(log, "the token store's log")
+        self._frozen = False
+        self._file = self._in_place()
+        try:
+            return self._connected(str(self.path))
+        except sqlite3.OperationalError:
+            if os.access(self.path.parent, os.W_OK):
+                raise
+            if self._log_size():
+                raise StoreUnavailable(
+                    f"the token store {self.path} was not closed in order, and its folder "
+                    "cannot be written to",
+                    next_step="Where it can be written to, run once: tiktok-auth status",
+                ) from None
+            # A write-ahead log cannot be begun here, and there is none to be read.
+            self._frozen = True
+            self._file = self._in_place()
+            return self._connected(f"{self.path.as_uri()}?mode=ro&immutable=1")
 
     def _connected(self, address: str) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -177,27 +248,6 @@ class SQLite(Database, Forkable):
         except FileNotFoundError:
             return 0
 
-    @contextmanager
-    def _cursor(self) -> Iterator[sqlite3.Cursor]:
-        with self._turn, self._translated():
-            if not self._open or (
-                self._file != self._in_place() and not self._connection.in_transaction
-            ):
-                self._reopen()
-            cursor = self._connection.cursor()
-            try:
-                yield cursor
-            finally:
-                # A signal may end the process so that the store is closed before this is reached.
-                with suppress(sqlite3.ProgrammingError):
-                    cursor.close()
-
-    def _refuse_if_shared(self) -> None:
-        files.refuse_if_shared(self.path, "the token store")
-        for end in ("-wal", "-shm", "-journal"):  # SQLite believes what is in these
-            log = self.path.with_name(self.path.name + end)
-            files.refuse_if_foreign(log, "the token store's log")
-
     def _in_place(self) -> tuple[int, ...]:
         """Return which file has the store's name: one that lost it keeps nothing.
 
@@ -215,13 +265,6 @@ class SQLite(Database, Forkable):
         identity = status.st_dev, status.st_ino
         return (*identity, status.st_mtime_ns, self._log_size()) if self._frozen else identity
 
-    def _reopen(self) -> None:
-        """Go on with the file that has taken the place of the one that was open."""
-        self._connection.close()
-        self._refuse_if_shared()
-        self._connect()
-        self._prepare()
-
     def _prepare(self) -> None:
         with self._cursor() as cursor:
             # Tables first: whoever creates the store at this moment puts its mark before them.
@@ -233,83 +276,9 @@ class SQLite(Database, Forkable):
                     next_step="Give the setting token_store another path.",
                 )
             version = schema.read_version(cursor) if "meta" in tables else 0
-        schema.check(version, self.location)
-        if version == schema.VERSION:
-            return
-        with self._cursor() as cursor:
-            self._begin_log(cursor)
+            schema.check(version, self.location)
+            if version == schema.VERSION:
+                return
+            self._run_when_free(cursor, "PRAGMA journal_mode = WAL")
             cursor.execute(f"PRAGMA application_id = {_APPLICATION}")
         schema.migrate(self)
-
-    def _begin(self, cursor: sqlite3.Cursor, patience: float | None) -> None:
-        """Begin to write, waiting for other writers in pieces, so that a signal is heard."""
-        limit = self._busy_timeout if patience is None else min(patience, self._busy_timeout)
-        deadline = time.monotonic() + limit
-        cursor.execute(f"PRAGMA busy_timeout = {_PIECE}")
-        try:
-            while True:
-                try:
-                    cursor.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError as error:
-                    over = time.monotonic() >= deadline
-                    told = patience is None and self._stop.is_set()
-                    if over or told or "locked" not in str(error):
-                        raise
-                else:
-                    return
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
-
-    def _begin_log(self, cursor: sqlite3.Cursor) -> None:
-        """Turn the write-ahead log on.
-
-        When many processes do so at once, SQLite may find the file locked without waiting.
-        """
-        deadline = time.monotonic() + self._busy_timeout
-        while True:
-            try:
-                cursor.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise _store_error(error, self.path) from None
-        except OSError as error:
-            raise files.cannot("use", self.path, error) from None
-
-
-#: What SQLite says, and what it means to the user.
-_MEANINGS = (
-    ("locked", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
-    ("busy", StoreUnavailable, "is locked by another program", "End it, a backup perhaps."),
-    ("readonly", StoreUnavailable, "cannot be written to", "Check its permissions: {file}"),
-    ("full", StoreUnavailable, "cannot grow, the disk is full", "Make room on the disk."),
-    ("unable to open", StoreUnavailable, "cannot be opened", "Check its permissions: {file}"),
-    ("i/o error", StoreUnavailable, "cannot be read or written", "Check the disk."),
-    ("not a database", StoreDamaged, "is damaged or no SQLite file", "{restore}"),
-    ("malformed", StoreDamaged, "is damaged", "{restore}"),
-    ("no such table", StoreDamaged, "is some other program's database", "{restore}"),
-    ("no such column", StoreDamaged, "is some other program's database", "{restore}"),
-)
-
-
-def _store_error(error: sqlite3.Error, path: Path) -> StoreError:
-    said = str(error).lower()
-    for words, kind, problem, step in _MEANINGS:
-        if words in said:
-            return kind(
-                f"the token store {path} {problem}",
-                next_step=step.format(
-                    file=f"ls -l '{path}'",
-                    restore="Restore it from a backup, or move it away and authorise again.",
-                ),
-            )
-    return StoreError(f"the token store {path} failed ({type(error).__name__})")

@@ -16,7 +16,7 @@ from tap_tiktok_auth.credentials.models import StoredConnection
 from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import Store, open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tests.chaos.worker import Place, at_home
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tests.login.people import free_port
 
 from .terminal import Terminal

@@ -8,7 +8,7 @@ import pytest
 
 from tap_tiktok_auth.credentials.models import TokenRequestMark
 from tap_tiktok_auth.store import keys, open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tests.postgres_server import PASSWORD
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.credentials.models import StoredConnection
 from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.store import open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from tap_tiktok_auth.credentials.session import session
 from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import Store, open_store
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tests.standin.fixtures import bench, standin, waits
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
 from tap_tiktok_auth.config.settings import ENV_PREFIX
-from tap_tiktok_auth.store.crypto import new_key
+from tap_tiktok_auth.store.keys import new_key
 from tap_tiktok_auth.tap import TapTikTokAuth
 
 if TYPE_CHECKING:

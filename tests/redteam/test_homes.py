@@ -10,8 +10,8 @@ import pytest
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
 from tap_tiktok_auth.store import keys, open_store
-from tap_tiktok_auth.store.crypto import new_key
 from tap_tiktok_auth.store.files import create_once
+from tap_tiktok_auth.store.keys import new_key
 from tap_tiktok_auth.store.sql import SqlStore
 from tap_tiktok_auth.store.sqlite import SQLite, default_path
 from tests.store.samples import full_record, left_behind

@@ -9,7 +9,7 @@ import pytest
 
 from tap_tiktok_auth.errors import TikTokAuthError
 from tap_tiktok_auth.store import open_store, recovery
-from tap_tiktok_auth.store.crypto import Cipher, new_key
+from tap_tiktok_auth.store.keys import Cipher, new_key
 from tests.store.samples import left_behind, renewed
 
 if TYPE_CHECKING:

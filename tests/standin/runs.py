@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.store import open_store, rows
-from tap_tiktok_auth.store.crypto import Cipher, new_key
+from tap_tiktok_auth.store.keys import Cipher, new_key
 from tap_tiktok_auth.tap import TapTikTokAuth
 from tests.standin.world import app_of
 

@@ -17,16 +17,27 @@ if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    """Return an empty place for a store."""
-    if request.param == "sqlite":
-        place: Backend = SQLiteBackend(tmp_path)
-    else:
-        server = request.getfixturevalue("postgres_server")
-        place = PostgresBackend(server, request.getfixturevalue("postgres_database"))
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[SQLiteBackend]:
+    """Return an empty place for a SQLite store."""
+    place = SQLiteBackend(tmp_path)
     yield place
     place.close()
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer, postgres_database: str) -> Iterator[PostgresBackend]:
+    """Return an empty database."""
+    place = PostgresBackend(postgres_server, postgres_database)
+    yield place
+    place.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Return an empty place for a store, on each database."""
+    place: Backend = request.getfixturevalue(request.param)
+    return place
 
 
 @pytest.fixture

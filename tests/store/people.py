@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -23,26 +24,28 @@ class People:
 
     def __init__(self, server: PostgresServer, database: str) -> None:
         self._server = server
-        self._database = database
+        self.database = database
         self._roles: list[str] = []
 
-    def role(self, *, create: bool = True, options: str = "") -> str:
-        """Return a new role.
+    def role(self, *, create: bool = True, odd: bool = False, options: str = "") -> str:
+        """Return a new role, as SQL writes it.
 
         Args:
             create: Whether it may create schemas in the database.
+            odd: Whether its name must be quoted in SQL.
             options: What else it is, as CREATE ROLE has it.
         """
-        name = f"role_{uuid4().hex}"
+        name = f'"Odd ""role"" {uuid4().hex}"' if odd else f"role_{uuid4().hex}"
         self._server.admin(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}' {options}")
         self._roles.append(name)
         if create:
-            self._server.admin(f"GRANT CREATE ON DATABASE {self._database} TO {name}")
+            self._server.admin(f"GRANT CREATE ON DATABASE {self.database} TO {name}")
         return name
 
     def url(self, role: str) -> str:
         """Return the address of the database for a role."""
-        return self._server.url(self._database, user=role)
+        name = role.removeprefix('"').removesuffix('"').replace('""', '"')
+        return self._server.url(self.database, user=quote(name))
 
     def sql(self, statements: str, role: str = "postgres") -> list[tuple[object, ...]]:
         """Run statements as a role, and return the rows of a single one."""
@@ -52,6 +55,6 @@ class People:
 
     def close(self) -> None:
         """Remove the database and the roles."""
-        self._server.admin(f"DROP DATABASE IF EXISTS {self._database} WITH (FORCE)")
+        self._server.admin(f"DROP DATABASE IF EXISTS {self.database} WITH (FORCE)")
         for role in self._roles:
             self._server.admin(f"DROP ROLE {role}")

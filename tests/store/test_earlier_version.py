@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tap_tiktok_auth.cli import main
 from tap_tiktok_auth.store import open_store
-from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.store.keys import Cipher
 from tests.fixtures import STATE, VERSIONS, Folder
 from tests.standin.fixtures import bench, standin
 from tests.standin.world import Access, Code, Consent

@@ -11,7 +11,7 @@ import pytest
 from tap_tiktok_auth.credentials.models import Event
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
 from tap_tiktok_auth.store.contract import AdvertiserListing
-from tap_tiktok_auth.store.crypto import Cipher, new_key
+from tap_tiktok_auth.store.keys import Cipher, new_key
 from tests.store.backends import PostgresBackend
 from tests.store.samples import renewed, stored
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from tap_tiktok_auth.errors import StoreDamaged, StoreError
+from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
 from tap_tiktok_auth.store import open_store
-from tap_tiktok_auth.store.crypto import new_key
-from tests.store.expect import one_line
+from tap_tiktok_auth.store.keys import new_key
+from tests.store.expect import one_line, run_command
 from tests.store.samples import full_record, stored
 
 if TYPE_CHECKING:
@@ -74,23 +71,6 @@ HOSTILE = {
 }  # fmt: skip
 
 
-def command(
-    people: People, role: str, home: Path, *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    """Run `tiktok-auth` on the store as a role."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "TAP_TIKTOK_AUTH_TOKEN_STORE": people.url(role),
-        "TAP_TIKTOK_AUTH_TOKEN_STORE_KEY": KEY,
-    }
-    program = "import sys; from tap_tiktok_auth.command import tiktok_auth; sys.exit(tiktok_auth())"
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 def opened(people: People, role: str) -> None:
     """Open the store as a role, write to it and close it."""
     with closing(open_store(people.url(role), KEY)) as store:
@@ -99,12 +79,7 @@ def opened(people: People, role: str) -> None:
         store.forget("probe")
 
 
-@pytest.fixture(name="former", params=["tiktok_auth_store", "tap_tiktok_auth"])
-def _former(request: pytest.FixtureRequest) -> str:
-    """Return the schema's name, and the one that it had in version 0.1.0."""
-    return str(request.param)
-
-
+@pytest.mark.parametrize("former", [SCHEMA, "tap_tiktok_auth"])
 @pytest.mark.parametrize("superuser", [False, True])
 def test_a_schema_made_by_another_role_runs_nothing(
     people: People, tmp_path: Path, former: str, *, superuser: bool
@@ -120,13 +95,11 @@ def test_a_schema_made_by_another_role_runs_nothing(
         f"GRANT ALL ON ALL TABLES IN SCHEMA {former} TO PUBLIC;" + HOSTILE["trigger"],
         other,
     )
-    victim = "postgres" if superuser else people.role()
-    for arguments in (["status"], ["refresh"], ["doctor"]):
-        done = command(people, victim, tmp_path, *arguments)
-        said = done.stdout + done.stderr
-        assert done.returncode == 1, said
+    victim = people.url("postgres" if superuser else people.role())
+    for command in ("status", "refresh", "doctor"):
+        code, said = run_command(victim, KEY, tmp_path, command)
+        assert code == 1
         assert f'belongs to the role "{other}"' in said
-        assert "Traceback" not in said
     assert people.sql("SELECT * FROM public.caught") == []
 
 
@@ -158,21 +131,8 @@ def test_what_runs_by_itself_is_refused(people: People, hostile: str, *, superus
     assert people.sql("SELECT * FROM public.caught") == []
 
 
-def test_what_was_removed_is_forgotten(people: People) -> None:
-    """After the advice was followed the store works again."""
-    owner = people.role()
-    opened(people, owner)
-    people.sql(SPY)
-    people.sql(f"SET search_path TO {SCHEMA}; {HOSTILE['trigger']}", owner)
-    with suppress(StoreError):
-        opened(people, owner)
-    people.sql(f"DROP TRIGGER t ON {SCHEMA}.meta", owner)
-    people.sql(f"VACUUM {SCHEMA}.meta", owner)
-    opened(people, owner)
-
-
 def test_who_was_let_in_cannot_act_as_the_owner(people: People) -> None:
-    """A role with every right on the tables puts a trigger there: the owner refuses it."""
+    """A trigger of a role with every right on the tables is refused, until it is removed."""
     owner, other = people.role(), people.role()
     opened(people, owner)
     people.sql(SPY)
@@ -181,9 +141,12 @@ def test_who_was_let_in_cannot_act_as_the_owner(people: People) -> None:
         f"GRANT ALL ON ALL TABLES IN SCHEMA {SCHEMA} TO {other}", owner
     )  # fmt: skip
     people.sql(f"SET search_path TO {SCHEMA}; {HOSTILE['trigger']}", other)
-    with one_line(StoreDamaged, "has a trigger"):
+    with one_line(StoreDamaged, "has a trigger", "VACUUM"):
         opened(people, owner)
     assert people.sql("SELECT * FROM public.caught") == []
+    people.sql(f"DROP TRIGGER t ON {SCHEMA}.meta", owner)
+    people.sql(f"VACUUM {SCHEMA}.meta", owner)
+    opened(people, owner)
 
 
 def test_a_schema_that_another_role_makes_at_this_moment_is_not_used(people: People) -> None:
@@ -201,8 +164,8 @@ def test_a_schema_that_another_role_makes_at_this_moment_is_not_used(people: Peo
         faster.execute(f"CREATE SCHEMA {SCHEMA}")
         thread = threading.Thread(target=work)
         thread.start()
-        waits = "SELECT 1 FROM pg_stat_activity WHERE usename = '{}' AND wait_event_type = 'Lock'"
-        while not people.sql(waits.format(owner)):
+        waits = f"SELECT 1 FROM pg_stat_activity WHERE datname = '{people.database}'"
+        while not people.sql(f"{waits} AND wait_event_type = 'Lock'"):
             assert thread.is_alive()
     thread.join()
     assert "changed by somebody else at this moment. Run again" in told[0]
@@ -211,49 +174,51 @@ def test_a_schema_that_another_role_makes_at_this_moment_is_not_used(people: Peo
 
 
 class TestTrust:
-    """Whose schema is used."""
+    """Whose schema is used, and by whom."""
 
-    def test_a_role_that_we_are_a_member_of(self, people: People) -> None:
-        """Roles that are members of the owner share the store."""
-        owner, worker = people.role(), people.role(create=False)
+    def test_the_grant_of_the_message_lets_a_role_make_the_schema(self, people: People) -> None:
+        """Without the permission to create the schema the line has the GRANT that gives it."""
+        owner = people.role(create=False, odd=True)
+        with pytest.raises(StoreUnavailable, match="does not let its user create") as caught:
+            opened(people, owner)
+        grant = str(caught.value).partition("run: ")[2]
+        assert grant == f'GRANT CREATE ON DATABASE "{people.database}" TO {owner};'
+        people.sql(grant)
         opened(people, owner)
-        with one_line(StoreDamaged, f'GRANT "{owner}" TO "{worker}"'):
-            opened(people, worker)
-        people.sql(f"GRANT {owner} TO {worker}")
-        opened(people, worker)
 
-    def test_the_owner_of_the_database(self, people: People) -> None:
-        """A schema of the database's owner is used by those whom it grants the least to."""
-        owner, worker = people.role(), people.role(create=False)
-        database = people.url(owner).rpartition("/")[2]
-        people.sql(f"ALTER DATABASE {database} OWNER TO {owner}")
-        opened(people, owner)
-        with pytest.raises(StoreError, match="refuses its user a permission") as caught:
+    @pytest.mark.parametrize("superuser", [False, True])
+    def test_the_owner_of_the_database_or_a_superuser(
+        self, people: People, *, superuser: bool
+    ) -> None:
+        """A schema of theirs is used by those whom it grants the least to."""
+        owner, worker = people.role(odd=True), people.role(create=False, odd=True)
+        people.sql(f"ALTER DATABASE {people.database} OWNER TO {owner}")
+        maker = "postgres" if superuser else owner
+        opened(people, maker)
+        with pytest.raises(StoreUnavailable, match="refuses its user a permission") as caught:
             opened(people, worker)
         grants = str(caught.value).partition("run: ")[2]
         assert "ALL ON SCHEMA" not in grants
         assert "CREATE" not in grants
-        people.sql(grants, owner)
+        people.sql(grants, maker)
         opened(people, worker)
 
-    def test_a_superuser(self, people: People) -> None:
-        """A superuser's schema is used, as it could do anything anyway."""
-        database = people.url("postgres").rpartition("/")[2]
-        people.sql(f"ALTER DATABASE {database} OWNER TO {people.role()}")
-        worker = people.role(create=False)
-        opened(people, "postgres")
-        with pytest.raises(StoreError, match="refuses its user a permission") as caught:
+    def test_a_role_that_we_are_a_member_of(self, people: People) -> None:
+        """Roles that are members of the owner share the store."""
+        owner, worker = people.role(odd=True), people.role(create=False, odd=True)
+        opened(people, owner)
+        with one_line(StoreDamaged, f"GRANT {owner} TO {worker}"):
             opened(people, worker)
-        people.sql(str(caught.value).partition("run: ")[2])
+        people.sql(f"GRANT {owner} TO {worker}")
         opened(people, worker)
 
     def test_a_membership_without_its_rights_is_none(self, people: People) -> None:
         """Who created a role, and so administers it, does not trust what it makes."""
-        maker = people.role(options="CREATEROLE")
-        other = people.role()
+        maker = people.role(odd=True, options="CREATEROLE")
+        other = people.role(odd=True)
         people.sql(f"GRANT {other} TO {maker} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
         opened(people, other)
-        with one_line(StoreDamaged, f'belongs to the role "{other}"'):
+        with one_line(StoreDamaged, f"belongs to the role {other}"):
             opened(people, maker)
 
 
@@ -262,7 +227,7 @@ class TestOpenToAll:
 
     def test_default_privileges_give_none(self, people: People) -> None:
         """Default privileges for everybody do not open the new schema."""
-        owner, other = people.role(), people.role()
+        owner, other = people.role(odd=True), people.role(odd=True)
         people.sql(
             "ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC;"
             "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC", owner
@@ -274,31 +239,19 @@ class TestOpenToAll:
             with pytest.raises(Exception, match="permission denied for schema"):
                 people.sql(statement.format(SCHEMA), other)
 
-    def test_doctor_warns_of_writers(self, people: People, tmp_path: Path) -> None:
-        """Every role that may write, and that is no member of the owner, is named by doctor."""
-        owner, reader, writer, member = (people.role() for _ in range(4))
-        opened(people, owner)
-        people.sql(
-            f"GRANT USAGE ON SCHEMA {SCHEMA} TO {reader}, {writer};"
-            f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {reader};"
-            f"GRANT TRIGGER ON {SCHEMA}.meta TO {writer}", owner
-        )  # fmt: skip
-        people.sql(f"GRANT {owner} TO {member}")
-        said = command(people, owner, tmp_path, "doctor").stdout
-        (warning,) = (line for line in said.splitlines() if "may write to it" in line)
-        assert writer in warning
-        assert reader not in said
-        assert member not in said
-        (repair,) = (line for line in said.splitlines() if "REVOKE" in line)
-        people.sql(repair.partition("run: ")[2], owner)
-        assert "may write to it" not in command(people, owner, tmp_path, "doctor").stdout
-
-    def test_doctor_warns_of_everybody(self, people: People) -> None:
-        """That everybody may write is told, too."""
-        owner = people.role()
+    def test_writers_are_told(self, people: People) -> None:
+        """Every role that may write, and is no member of the owner, is named, with the REVOKE."""
+        owner, reader, writer, member = (people.role(odd=True) for _ in range(4))
         with closing(open_store(people.url(owner), KEY)) as store:
-            people.sql(f"GRANT ALL ON SCHEMA {SCHEMA} TO PUBLIC", owner)
-            ((message, repair),) = store.exposures()
-            assert "PUBLIC" in message
-            people.sql(repair.partition("run: ")[2], owner)
-            assert list(store.exposures()) == []
+            people.sql(
+                f"GRANT USAGE ON SCHEMA {SCHEMA} TO {reader}, {writer};"
+                f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO {reader};"
+                f"GRANT TRIGGER ON {SCHEMA}.meta TO {writer}", owner
+            )  # fmt: skip
+            people.sql(f"GRANT {owner} TO {member}")
+            for who, grant in ((writer, ""), ("PUBLIC", f"GRANT ALL ON SCHEMA {SCHEMA} TO PUBLIC")):
+                people.sql(grant, owner)
+                ((warning, repair),) = store.exposures()
+                assert warning.endswith(f"not only its owner may write to it, but {who}, too")
+                people.sql(repair.partition("run: ")[2], owner)
+                assert list(store.exposures()) == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_tiktok_auth.store import keys
-from tap_tiktok_auth.store.crypto import Cipher
+from tap_tiktok_auth.store.keys import Cipher
 from tests.store.samples import full_record, login, stored
 from tests.store.workers import run_together
 

@@ -20,7 +20,7 @@ from tap_tiktok_auth.credentials.session import new_manager
 from tap_tiktok_auth.errors import StoreDamaged, StoreUnavailable
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import open_store, recovery, rows
-from tap_tiktok_auth.store.crypto import Cipher, new_key
+from tap_tiktok_auth.store.keys import Cipher, new_key
 from tap_tiktok_auth.store.sql import SqlStore
 from tap_tiktok_auth.store.sqlite import SQLite
 from tests.store.backends import SQLiteBackend
