@@ -86,22 +86,21 @@ def _texts(value: str) -> tuple[str, ...]:
 
 
 class _Kind(NamedTuple):
-    """A kind of columns: their type in the schema, and how they are read and written."""
+    """How columns of a kind are read and written."""
 
-    type: str
     read: Callable[[Any], Any]
     write: Callable[[Any], Any] = storable
 
 
-_PLAIN = _Kind("text", plain)
-_TEXTS = _Kind("text", _texts, json.dumps)
-_MOMENT = _Kind("moment", moment)
-_COUNT = _Kind("integer", _count)
-_FLAG = _Kind("integer", {0: False, 1: True}.__getitem__, int)
+_PLAIN = _Kind(plain)
+_TEXTS = _Kind(_texts, json.dumps)
+_MOMENT = _Kind(moment)
+_COUNT = _Kind(_count)
+_FLAG = _Kind({0: False, 1: True}.__getitem__, int)
 
 
 def _one_of(*choices: str) -> _Kind:
-    return _Kind("text", dict(zip(choices, choices, strict=True)).__getitem__)
+    return _Kind(dict(zip(choices, choices, strict=True)).__getitem__)
 
 
 _STATUS = _one_of(*get_args(Status))
@@ -116,7 +115,7 @@ def _cleaned(limit: int) -> _Kind:
             raise TypeError("not a text")
         return label(value, limit)
 
-    return _Kind("text", read)
+    return _Kind(read)
 
 
 class _Column(NamedTuple):

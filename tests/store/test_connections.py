@@ -34,6 +34,15 @@ class TestRecords:
         assert store.read("acme") == record
         assert backend.open().read("acme") == record
 
+    def test_a_read_sees_what_others_stored_since(self, store: Store, backend: Backend) -> None:
+        """What was read before never stands for another connection or an older state."""
+        record, other = stored(store), stored(store, "other")
+        assert store.read("acme") == record
+        assert store.read("other") == other
+        assert store.read("acme") == record
+        assert backend.open().commit(renewed(record), None, before=record)
+        assert store.read("acme") == renewed(record)
+
     def test_empty_fields_come_back(self, store: Store) -> None:
         """A record with only its names set is read unchanged."""
         record = StoredConnection(name="acme", api="marketing", app_id="", generation=1)
