@@ -5,7 +5,6 @@ Rows that this program did not write are left out or come back clean, so that th
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.store.database import Cursor, Database
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 #: Rows that are held at a time.
 _PAGE = 5_000
@@ -158,7 +155,11 @@ def _readable(
         except (AttributeError, TypeError, ValueError):
             left_out += 1
     if left_out:
-        log.warning("%d damaged rows of the token store are left out.", left_out)
+        import logging  # noqa: PLC0415  (not for a fresh token)
+
+        logging.getLogger(__name__).warning(
+            "%d damaged rows of the token store are left out.", left_out
+        )
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:

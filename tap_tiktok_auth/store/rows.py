@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -244,9 +245,12 @@ def to_stored(columns: Mapping[str, Any], cipher: Cipher) -> StoredConnection:
         StoreKeyError: The key does not fit.
         StoreDamaged: The values are not what this program wrote.
     """
-    secrets = _opened(columns, cipher)
+    parts: list[dict[str, Any]] | None = None
+    with suppress(*_SENSELESS):
+        parts = _parts(columns)
+    secrets = _opened(columns, cipher, sensible=parts is not None)
     try:
-        return _assembled(columns, secrets)
+        return _assembled(parts or [], secrets)
     except _SENSELESS:
         raise StoreDamaged(DAMAGED, next_step=MEND).of(columns["name"]) from None
 
@@ -320,7 +324,7 @@ def _digest(columns: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{{{', '.join(given)}}}".encode()).hexdigest()
 
 
-def _opened(columns: Mapping[str, Any], cipher: Cipher) -> dict[str, Any]:
+def _opened(columns: Mapping[str, Any], cipher: Cipher, *, sensible: bool = True) -> dict[str, Any]:
     """Return the payload of a row that it belongs to, and in which nothing was changed since."""
     name = columns["name"]
     if not is_name(name):
@@ -328,6 +332,8 @@ def _opened(columns: Mapping[str, Any], cipher: Cipher) -> dict[str, Any]:
             f"the token store has a row named {name_shown(name)}, which is no connection's name",
             next_step="Restore the store from a backup, or delete that row.",
         )
+    if not sensible:
+        raise StoreDamaged(DAMAGED, next_step=MEND).of(name)
     try:
         secrets = cipher.open(columns["payload"], **_binding(columns))
         digest = _digest(columns)
@@ -341,15 +347,20 @@ def _opened(columns: Mapping[str, Any], cipher: Cipher) -> dict[str, Any]:
     return secrets
 
 
-def _assembled(columns: Mapping[str, Any], secrets: dict[str, Any]) -> StoredConnection:
-    own, token, attempt, failure = (
+def _parts(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a connection, its token, request mark and last error have in clear."""
+    return [
         {
             attribute: read(value)
             for name, attribute, read in part
             if (value := columns[name]) is not None or name in _REQUIRED
         }
         for part in _READ.values()
-    )
+    ]
+
+
+def _assembled(parts: list[dict[str, Any]], secrets: dict[str, Any]) -> StoredConnection:
+    own, token, attempt, failure = parts
     return StoredConnection(
         **own,
         app_secret=secrets["app_secret"],
