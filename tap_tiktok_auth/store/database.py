@@ -1,16 +1,20 @@
-"""What differs between one SQL database and another."""
+"""What differs between one SQL database and another, and the clock of a server."""
 
 from __future__ import annotations
 
 import re
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from tap_tiktok_auth.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+#: Seconds after which the difference to a server's clock is measured again: clocks drift.
+MEASURE_EVERY = 60.0
 
 
 class Cursor(Protocol):
@@ -79,6 +83,41 @@ class Database(ABC):
         """Close all connections."""
 
 
+def steady() -> float:
+    """Return seconds that nobody can set, and that go on while the machine sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class ServerClock:
+    """The time of a server, without asking it each time.
+
+    What is kept is the difference between its clock and this machine's steady one, so that a jump
+    of the local clock does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._difference = 0.0
+        self._measured: float | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to measure the difference."""
+        return self._measured is None or steady() - self._measured > MEASURE_EVERY
+
+    def now(self) -> float:
+        """Return seconds since the epoch by the server's clock."""
+        return steady() + self._difference
+
+    def measure(self, ask: Callable[[], float]) -> None:
+        """Measure the difference; the answer counts for the middle of the round trip."""
+        before = steady()
+        told = ask()
+        self._measured = steady()
+        self._difference = told - (before + self._measured) / 2
+
+
 #: What a driver says, as a pattern, and what it means to the user: class, problem, next step.
 Meanings = tuple[tuple[str, type[StoreError], str, str], ...]
 
@@ -94,6 +133,6 @@ def meaning(meanings: Meanings, said: str, location: object, fallback: str) -> S
     """
     for pattern, kind, problem, step in meanings:
         if re.search(pattern, said):
-            next_step = step.replace("{location}", str(location))
-            return kind(f"the token store {location} {problem}", next_step=next_step)
+            step_there = step.replace("{location}", str(location))
+            return kind(f"the token store {location} {problem}", next_step=step_there)
     return StoreError(f"the token store {location} {fallback}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cryptography.fernet import Fernet, InvalidToken
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreDamaged, StoreError, StoreKeyError
-from tap_tiktok_auth.store import files, meta
+from tap_tiktok_auth.store import files, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,11 +132,11 @@ class Keyring:
     def __init__(self, database: Database, load_cipher: Callable[[bool], Cipher]) -> None:
         self._load_cipher = load_cipher
         with database.reading() as cursor:
-            sealed = meta.get(cursor, "hash_key").get("hash_key")
+            sealed = schema.get_values(cursor, "hash_key").get("hash_key")
         self.cipher = load_cipher(sealed is None)
         if sealed is None:
             with database.writing(exclusive=True) as cursor:
-                sealed = meta.get(cursor, "hash_key").get("hash_key")
+                sealed = schema.get_values(cursor, "hash_key").get("hash_key")
                 if sealed is None:  # no other process was faster
                     sealed = self.put_hash_key(cursor, os.urandom(32))
         self._sealed, self.hash_key = sealed, self._opened(sealed)
@@ -162,7 +162,7 @@ class Keyring:
             StoreError: Another store was copied into this one since it was opened, so hashes
                 made by this process mean nothing in it.
         """
-        stored = meta.get(cursor, "key_id", "hash_key")
+        stored = schema.get_values(cursor, "key_id", "hash_key")
         key = stored.get("key_id", self.cipher.primary)
         if not self.cipher.has(key):
             self._load_again()
@@ -182,8 +182,8 @@ class Keyring:
         """Seal the key of the keyed hashes with the cipher's first key, and name that key."""
         self._sealed = self.cipher.seal({"meta": "hash_key", "value": hash_key.hex()})
         self.hash_key = hash_key
-        meta.put(cursor, "hash_key", self._sealed)
-        meta.put(cursor, "key_id", self.cipher.primary)
+        schema.put_value(cursor, "hash_key", self._sealed)
+        schema.put_value(cursor, "key_id", self.cipher.primary)
         return self._sealed
 
     @contextmanager

@@ -15,9 +15,8 @@ from psycopg.pq import TransactionStatus
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
 from tap_tiktok_auth.process import Forkable
 from tap_tiktok_auth.store import postgres_address, postgres_schema, schema
-from tap_tiktok_auth.store.database import Database, meaning
+from tap_tiktok_auth.store.database import Database, ServerClock, meaning
 from tap_tiktok_auth.store.postgres_schema import SCHEMA
-from tap_tiktok_auth.store.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import platformdirs
+
 from tap_tiktok_auth.credentials.models import Event, TokenRequestMark
 from tap_tiktok_auth.errors import (
     StoreDamaged,
@@ -58,12 +60,10 @@ def folders(store: Store) -> Iterator[Path]:
     """
     if store.location.startswith("sqlite:"):
         yield sqlite_path(store.location).parent / "recovery"
-    with held_off():  # for a child, another thread's import or search would never end
-        import platformdirs  # noqa: PLC0415  (not for a fresh token)
-
-        temporary = None
-        with suppress(FileNotFoundError):  # no folder for temporary files can be written to
-            temporary = Path(tempfile.gettempdir())
+    temporary = None
+    # For a forked child, another thread's search would never end.
+    with held_off(), suppress(FileNotFoundError):  # no such folder can be written to
+        temporary = Path(tempfile.gettempdir())
     state = Path(platformdirs.user_state_dir("tap-tiktok-auth"))
     if state.is_absolute():  # else this user has no home, and the working folder is not one
         yield state / "recovery"
@@ -73,13 +73,13 @@ def folders(store: Store) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Answer:
-    """A record that TikTok's answer changed, with all that its commit needs.
+    """A connection that TikTok's answer changed, with all that its commit needs.
 
     Attributes:
-        record: The record to store.
-        before: The record that it was made from, as far as a commit compares it.
+        record: What to store.
+        before: What it was made from, as far as a commit compares it.
         holder: Whose lease ends with it.
-        follows: Fingerprint of the token that the record replaces.
+        follows: Fingerprint of the access token that it replaces.
         events: What to note in the audit trail.
         sighting: Ad accounts that the answer named.
     """
@@ -90,6 +90,11 @@ class Answer:
     follows: str | None = None
     events: tuple[Event, ...] = ()
     sighting: AdvertiserListing | None = None
+
+    @property
+    def generation(self) -> int:
+        """The generation that the store must have for it."""
+        return self.before.generation if self.before else self.record.generation - 1
 
     def commit(self, store: Store, *, patience: float | None = None) -> bool:
         """Commit it; return whether the store has it now."""
@@ -121,18 +126,18 @@ def kept(store: Store, answer: Answer) -> Iterator[Path | None]:
 
 
 def _write(store: Store, answer: Answer) -> tuple[Path | None, int | None]:
-    record, before, sighting = answer.record, answer.before, answer.sighting
-    mark = before.attempt if before else None
+    record, sighting = answer.record, answer.sighting
+    mark = answer.before.attempt if answer.before else None
     payload = {
         "recovery": store.location,
         "version": _VERSION,
         "before": {
-            "generation": before.generation if before else record.generation - 1,
+            "generation": answer.generation,
             "mark": [mark.key, mark.at, mark.outcome] if mark else None,
         },
         "holder": answer.holder,
         "follows": answer.follows,
-        "columns": rows.from_record(record, store.cipher, store.cipher.primary, store.fingerprint),
+        "columns": rows.to_columns(record, store.cipher, store.cipher.primary, store.fingerprint),
         "events": answer.events,
         "sighting": asdict(sighting) if sighting else None,
     }
@@ -250,9 +255,8 @@ def _fitting(store: Store, answer: Answer, current: StoredConnection | None) -> 
     Raises:
         StoreError: The store is behind, and it is not known which of two tokens is alive.
     """
-    record, before = answer.record, answer.before
+    record, before, generation = answer.record, answer.before, answer.generation
     token = record.token
-    generation = before.generation if before else record.generation - 1
     if current is None:
         # Not forgotten, which deletes the files: the store was lost, or an old one is back.
         anew = replace(answer, record=replace(record, generation=1), before=None)
@@ -331,9 +335,10 @@ def _read(store: Store, file: Path, *, even_locked: bool) -> Answer:
             f"the recovery file {file} was made by a newer tap-tiktok-auth",
             next_step="Upgrade this installation: pip install --upgrade tap-tiktok-auth",
         )
-    columns = payload["columns"]
-    # By name: the table has got columns since, or has lost some.
-    record = rows.to_record(tuple(columns.get(name) for name in rows.COLUMNS), store.cipher)
+    # The table may have got columns since.
+    columns = dict.fromkeys(rows.COLUMNS) | payload["columns"]
+    record = rows.to_stored(columns, store.cipher)
+    # Version 1 does not tell what the record was made from.
     before = payload.get("before") or {"generation": record.generation - 1, "mark": None}
     mark, sighting = before["mark"], payload.get("sighting")
     return Answer(
@@ -346,13 +351,7 @@ def _read(store: Store, file: Path, *, even_locked: bool) -> Answer:
         holder=payload.get("holder"),
         follows=payload.get("follows"),
         events=tuple(Event(*event) for event in payload.get("events", ())),
-        sighting=AdvertiserListing(
-            tuple((one, name) for one, name in sighting["advertisers"]),
-            sighting["source"],
-            complete=sighting["complete"],
-        )
-        if sighting
-        else None,
+        sighting=AdvertiserListing(**sighting) if sighting else None,
     )
 
 

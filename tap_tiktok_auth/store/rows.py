@@ -1,22 +1,19 @@
-"""Records as rows, and rows as records."""
+"""Connections as rows: each column is declared once, with how it is read, written and protected."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from contextlib import suppress
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import is_name
 from tap_tiktok_auth.credentials.models import (
-    AdvertiserAccess,
-    AdvertiserSource,
-    Event,
     LastError,
-    PendingLogin,
     Status,
     StoredConnection,
-    StoredEvent,
     TokenRequestMark,
 )
 from tap_tiktok_auth.credentials.tokens import ObtainedBy, Token
@@ -24,248 +21,266 @@ from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
 from tap_tiktok_auth.store.keys import DAMAGED, MEND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Mapping
 
     from tap_tiktok_auth.store.keys import Cipher
 
-T = TypeVar("T")
-
-#: For each attribute of a record that may be stored alone, the columns that show its change.
-AMENDABLE: dict[str, tuple[str, ...]] = {
-    "status": ("status",),
-    "token": ("access_token_expires_at",),
-    "subject_id": ("subject_id",),
-    "scopes": ("scopes",),
-    "failure": ("last_error_message", "last_error_code", "last_error_at"),
-    "request_id": ("request_id",),
-    "verified_at": ("verified_at",),
-    "seed_hash": ("seed_hash",),
-}
-
-COLUMNS = (
-    "name",
-    "api",
-    "app_id",
-    "generation",
-    "payload",
-    "status",
-    "token_fingerprint",
-    "long_term",
-    "issued_at",
-    "access_token_expires_at",
-    "refresh_token_expires_at",
-    "consent_deadline",
-    "redirect_uri",
-    "seed_hash",
-    "spent_seeds",
-    "obtained_by",
-    "subject_id",
-    "scopes",
-    "last_refreshed_at",
-    "refresh_count",
-    "attempt_key",
-    "attempt_at",
-    "attempt_outcome",
-    "last_error_message",
-    "last_error_code",
-    "last_error_at",
-    "request_id",
-    "verified_at",
-)
-
-#: Columns by which it is decided what is sent; the seal covers them too.
-_DECIDING = (
-    "status",
-    "long_term",
-    "issued_at",
-    "access_token_expires_at",
-    "refresh_token_expires_at",
-    "consent_deadline",
-    "redirect_uri",
-    "seed_hash",
-    "spent_seeds",
-    "obtained_by",
-    "subject_id",
-    "scopes",
-    "attempt_key",
-    "attempt_at",
-    "attempt_outcome",
-)
 #: Seconds from the epoch within which a moment can be told: the years up to 3800.
 _FARTHEST = 6e10
 #: Characters of one column at most.
 _LARGEST = 1_000_000
-#: Event ids of more digits would hide all later events behind a bookmark.
-_LAST_EVENT_ID = 10**16
+_JSON_TEXT = json.encoder.encode_basestring_ascii
+#: What reading a column or a payload that this program did not write may raise.
+_SENSELESS = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 
-EVENT_COLUMNS = (
-    "event_id",
-    "occurred_at",
-    "host",
-    "pid",
-    "tap_version",
-    "event",
-    "connection",
-    "fingerprint_before",
-    "fingerprint_after",
-    "advertiser_id",
-    "error_code",
-    "error_message",
-    "request_id",
+
+def storable(value: Any) -> Any:  # noqa: ANN401  (a column's value)
+    """Return a value that every database takes.
+
+    JSON may carry a NUL or half of a surrogate pair, which no text column of PostgreSQL takes: a
+    strange name of an ad account must not keep a token from being stored.
+    """
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
+        return value
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def label(text: object, limit: int = 100) -> str:
+    """Return a foreign text fit to be shown."""
+    text = str(text)
+    if len(text) <= limit and text.isprintable():
+        return text
+    from tap_tiktok_auth.redaction import clean  # noqa: PLC0415  (not for a fresh token)
+
+    return clean(text, limit=limit)
+
+
+# Each of these returns what a column stands for, or raises ValueError or TypeError if no version
+# of this program has written that.
+
+
+def moment(value: float) -> float:
+    """Read a time in seconds since the epoch."""
+    if -_FARTHEST < value < _FARTHEST:  # NaN is not, and a text cannot be compared
+        return value
+    raise ValueError("not a time")
+
+
+def plain(value: str) -> str:
+    """Read a text of this program's own."""
+    if len(value) <= _LARGEST and value.isprintable():
+        return value
+    raise ValueError("not a plain text")
+
+
+def _count(value: int) -> int:
+    if isinstance(value, int) and 0 <= value < 2**53:
+        return value
+    raise ValueError("not a count")
+
+
+def _texts(value: str) -> tuple[str, ...]:
+    texts = json.loads(plain(value))
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not a list of texts")
+    return tuple(filter(None, map(label, texts)))
+
+
+def _api(value: str) -> str:
+    if value not in APIS:
+        raise ValueError("not a token system")
+    return value
+
+
+class _Kind(NamedTuple):
+    """How columns of a kind are read and written."""
+
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any] = storable
+
+
+_PLAIN = _Kind(plain)
+_TEXTS = _Kind(_texts, json.dumps)
+_MOMENT = _Kind(moment)
+_COUNT = _Kind(_count)
+_FLAG = _Kind({0: False, 1: True}.__getitem__, int)
+
+
+def _one_of(*choices: str) -> _Kind:
+    return _Kind(dict(zip(choices, choices, strict=True)).__getitem__)
+
+
+_STATUS = _one_of(*get_args(Status))
+_OUTCOME = _one_of("sent", "unconfirmed", "refused")
+
+
+def _cleaned(limit: int) -> _Kind:
+    """Return the kind of what others told: it may be any text, and comes back fit to be shown."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str):
+            raise TypeError("not a text")
+        return label(value, limit)
+
+    return _Kind(read)
+
+
+class _Column(NamedTuple):
+    """A column of the table of connections.
+
+    Attributes:
+        source: The attribute of a stored connection that it holds, or of that connection's token,
+            request mark or last error; empty if it is computed.
+        required: Whether every row has a value.
+        decides: Whether it decides what is sent; the seal covers it too.
+        amendable: Whether its change may be stored alone.
+    """
+
+    name: str
+    kind: _Kind
+    source: str
+    required: bool = False
+    decides: bool = False
+    amendable: bool = False
+
+    @property
+    def part(self) -> str:
+        """The part of a stored connection that has the attribute; empty for itself."""
+        return self.source.rpartition(".")[0]
+
+    @property
+    def attribute(self) -> str:
+        """The attribute there."""
+        return self.source.rpartition(".")[2]
+
+
+_TABLE = (
+    _Column("name", _PLAIN, "name", required=True),
+    _Column("api", _Kind(_api), "api", required=True),
+    _Column("app_id", _PLAIN, "app_id", required=True),
+    _Column("generation", _COUNT, "generation", required=True),
+    _Column("payload", _PLAIN, ""),
+    _Column("status", _STATUS, "status", required=True, decides=True, amendable=True),
+    _Column("token_fingerprint", _PLAIN, ""),
+    _Column("long_term", _FLAG, "token.long_term", decides=True),
+    _Column("issued_at", _MOMENT, "token.issued_at", decides=True),
+    _Column("access_token_expires_at", _MOMENT, "token.expires_at", decides=True, amendable=True),
+    _Column("refresh_token_expires_at", _MOMENT, "token.refresh_expires_at", decides=True),
+    _Column("consent_deadline", _MOMENT, "token.consent_deadline", decides=True),
+    _Column("redirect_uri", _PLAIN, "redirect_uri", decides=True),
+    _Column("seed_hash", _PLAIN, "seed_hash", decides=True, amendable=True),
+    _Column("spent_seeds", _TEXTS, "spent_seeds", required=True, decides=True),
+    _Column("obtained_by", _one_of(*get_args(ObtainedBy)), "obtained_by", decides=True),
+    _Column("subject_id", _cleaned(500), "subject_id", decides=True, amendable=True),
+    _Column("scopes", _TEXTS, "scopes", decides=True, amendable=True),
+    _Column("last_refreshed_at", _MOMENT, "last_refreshed_at"),
+    _Column("refresh_count", _COUNT, "refresh_count", required=True),
+    _Column("attempt_key", _PLAIN, "attempt.key", decides=True),
+    _Column("attempt_at", _MOMENT, "attempt.at", decides=True),
+    _Column("attempt_outcome", _OUTCOME, "attempt.outcome", decides=True),
+    _Column("last_error_message", _cleaned(500), "failure.message", amendable=True),
+    _Column("last_error_code", _cleaned(60), "failure.code", amendable=True),
+    _Column("last_error_at", _MOMENT, "failure.at", amendable=True),
+    _Column("request_id", _cleaned(64), "request_id", amendable=True),
+    _Column("verified_at", _MOMENT, "verified_at", amendable=True),
 )
 
-ADVERTISER_COLUMNS = (
-    "advertiser_id",
-    "name",
-    "source",
-    "first_seen_at",
-    "last_seen_at",
-    "lost_at",
-)
+
+class _Written(NamedTuple):
+    """How a column is written: its value as a connection has it, and in which form."""
+
+    name: str
+    get: Callable[[StoredConnection], Any]
+    write: Callable[[Any], Any]
 
 
-def from_record(
-    record: StoredConnection,
+def _getter(column: _Column) -> Callable[[StoredConnection], Any]:
+    part, attribute = column.part, column.attribute
+    if not part:
+        return attrgetter(attribute)
+
+    def get(stored: StoredConnection) -> Any:  # noqa: ANN401  (an attribute's value)
+        whole = getattr(stored, part)
+        return None if whole is None else getattr(whole, attribute)
+
+    return get
+
+
+COLUMNS = tuple(column.name for column in _TABLE)
+_WRITTEN = {c.name: _Written(c.name, _getter(c), c.kind.write) for c in _TABLE if c.source}
+#: For each attribute that may be stored alone, the columns that hold it.
+_AMENDABLE: dict[str, list[_Written]] = {}
+for _one in _TABLE:
+    if _one.amendable:
+        _AMENDABLE.setdefault(_one.part or _one.attribute, []).append(_WRITTEN[_one.name])
+#: For each part of a connection its columns: name, attribute, how it is read.
+_READ = {
+    part: [(c.name, c.attribute, c.kind.read) for c in _TABLE if c.part == part and c.attribute]
+    for part in ("", "token", "attempt", "failure")
+}
+_REQUIRED = frozenset(c.name for c in _TABLE if c.required)
+#: Name and beginning of the column in the text that is digested.
+_DECIDING = tuple((c.name, f"{_JSON_TEXT(c.name)}: ") for c in _TABLE if c.decides)
+
+
+def to_columns(
+    stored: StoredConnection,
     cipher: Cipher,
     key: str,
     fingerprint: Callable[[str | None], str | None],
 ) -> dict[str, Any]:
-    """Return a record as column values, its secrets sealed and bound to it."""
-    clear = in_clear(record, fingerprint)
-    sealed = cipher.seal(_payload(record, clear), key=key)
-    return {name: clear.get(name, "") for name in COLUMNS} | {"payload": sealed}
-
-
-def in_clear(
-    record: StoredConnection, fingerprint: Callable[[str | None], str | None]
-) -> dict[str, Any]:
-    """Return a record as column values, without its secrets."""
-    token, attempt, failure = record.token, record.attempt, record.failure
-    columns = {
-        "name": record.name,
-        "api": record.api,
-        "app_id": record.app_id,
-        "generation": record.generation,
-        "status": record.status,
-        "token_fingerprint": fingerprint(token.access_token) if token else None,
-        "long_term": int(token.long_term) if token else None,
-        "issued_at": token.issued_at if token else None,
-        "access_token_expires_at": token.expires_at if token else None,
-        "refresh_token_expires_at": token.refresh_expires_at if token else None,
-        "consent_deadline": token.consent_deadline if token else None,
-        "redirect_uri": record.redirect_uri,
-        "seed_hash": record.seed_hash,
-        "spent_seeds": json.dumps(record.spent_seeds),
-        "obtained_by": record.obtained_by,
-        "subject_id": record.subject_id,
-        "scopes": None if record.scopes is None else json.dumps(record.scopes),
-        "last_refreshed_at": record.last_refreshed_at,
-        "refresh_count": record.refresh_count,
-        "attempt_key": attempt.key if attempt else None,
-        "attempt_at": attempt.at if attempt else None,
-        "attempt_outcome": attempt.outcome if attempt else None,
-        "last_error_message": failure.message if failure else None,
-        "last_error_code": failure.code if failure else None,
-        "last_error_at": failure.at if failure else None,
-        "request_id": record.request_id,
-        "verified_at": record.verified_at,
-    }
-    return {name: storable(value) for name, value in columns.items()}
-
-
-def changes(
-    row: tuple[Any, ...],
-    before: StoredConnection,
-    after: StoredConnection,
-    cipher: Cipher,
-    key: str,
-    fingerprint: Callable[[str | None], str | None],
-) -> dict[str, Any]:
-    """Return the columns to change when a record takes the place of another, whose row that is."""
-    stored = dict(zip(COLUMNS, row, strict=True))
-    values = in_clear(after, fingerprint)
-    changed = {name: value for name, value in values.items() if value != stored[name]}
-    if changed.keys() & {*_DECIDING} or _payload(before, values) != _payload(after, values):
-        changed["payload"] = cipher.seal(_payload(after, values), key=key)
-    return changed
-
-
-def unsealed_changes(
-    row: tuple[Any, ...],
-    record: StoredConnection,
-    attributes: Iterable[str],
-    fingerprint: Callable[[str | None], str | None],
-) -> dict[str, Any] | None:
-    """Return the columns to change for some attributes of a record; None if one is sealed, too."""
-    stored = dict(zip(COLUMNS, row, strict=True))
-    values = in_clear(record, fingerprint)
-    names = {name for attribute in attributes for name in AMENDABLE[attribute]}
-    changed = {name: values[name] for name in names if values[name] != stored[name]}
-    return None if changed.keys() & {*_DECIDING} else changed
-
-
-def is_current(
-    row: tuple[Any, ...] | None, before: StoredConnection | None, after: StoredConnection
-) -> bool:
-    """Whether a row is still what *after* was made from."""
-    column = dict(zip(COLUMNS, row, strict=True)) if row else {}
-    read = before.generation if before else after.generation - 1
-    if column.get("generation", 0) != read:
-        return False
-    if after.generation > read:
-        return True
-    mark = before.attempt if before else None
-    stored = tuple(column.get(name) for name in ("attempt_key", "attempt_at", "attempt_outcome"))
-    return stored == ((mark.key, mark.at, mark.outcome) if mark else (None, None, None))
-
-
-def _payload(record: StoredConnection, clear: dict[str, Any]) -> dict[str, Any]:
-    token = record.token
-    return {
+    """Return a connection as column values, its secrets sealed and bound to them."""
+    token = stored.token
+    columns = dict.fromkeys(COLUMNS) | _values(stored, _WRITTEN.values())
+    columns["token_fingerprint"] = fingerprint(token.access_token) if token else None
+    secrets = {
         "access_token": token.access_token if token else None,
         "refresh_token": token.refresh_token if token else None,
-        "app_secret": record.app_secret,
-        "origin": record.origin,
-        "decided_by": _digest(clear),
-        **_binding(record.name, record.api, record.app_id, record.generation),
+        "app_secret": stored.app_secret,
+        "origin": stored.origin,
+        "decided_by": _digest(columns),
+        **_binding(columns),
     }
+    return columns | {"payload": cipher.seal(secrets, key=key)}
 
 
-def _digest(column: dict[str, Any]) -> str:
-    """Return a digest of what is decided by; a column that is empty is as good as none."""
-    # One database returns a whole number as such, another as a float.
-    alike = {
-        name: float(value) if isinstance(value, int) else value
-        for name in _DECIDING
-        if (value := column[name]) is not None
-    }
-    return hashlib.sha256(json.dumps(alike).encode()).hexdigest()
-
-
-def to_record(row: tuple[Any, ...], cipher: Cipher) -> StoredConnection:
-    """Return a row as a record, its secrets opened.
+def to_stored(columns: Mapping[str, Any], cipher: Cipher) -> StoredConnection:
+    """Return the connection that column values stand for, its secrets opened.
 
     Raises:
         StoreKeyError: The key does not fit.
-        StoreDamaged: The row is not what this program wrote.
+        StoreDamaged: The values are not what this program wrote.
     """
-    column = dict(zip(COLUMNS, row, strict=True))
-    name = column["name"]
-    if not is_name(name):
-        raise StoreDamaged(
-            f"the token store has a row named {name_shown(name)}, which is no connection's name",
-            next_step="Restore the store from a backup, or delete that row.",
-        )
-    binding = _binding(name, column["api"], column["app_id"], column["generation"])
+    parts: list[dict[str, Any]] | None = None
+    with suppress(*_SENSELESS):
+        parts = _parts(columns)
+    secrets = _opened(columns, cipher, sensible=parts is not None)
     try:
-        for one, value in column.items():
-            if not _IS_OURS[one](value):
-                raise StoreDamaged(DAMAGED, next_step=MEND)  # noqa: TRY301
-        return _record(column, cipher.open(column["payload"], **binding))
-    except StoreDamaged as error:
-        raise error.of(name) from None
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
-        raise StoreDamaged(DAMAGED, next_step=MEND).of(name) from None
+        return _assembled(parts or [], secrets)
+    except _SENSELESS:
+        raise StoreDamaged(DAMAGED, next_step=MEND).of(columns["name"]) from None
+
+
+def amended(
+    row: Mapping[str, Any],
+    stored: StoredConnection,
+    attributes: Iterable[str],
+    cipher: Cipher,
+    key: str,
+) -> dict[str, Any]:
+    """Return the columns to change so that a row has some attributes of a connection.
+
+    Raises:
+        KeyError: An attribute may not be stored alone.
+        StoreKeyError: What is sealed changes, too, and the key does not fit.
+        StoreDamaged: What is sealed changes, too, and the row is not what this program wrote.
+    """
+    values = _values(stored, (one for attribute in attributes for one in _AMENDABLE[attribute]))
+    changed = {name: value for name, value in values.items() if value != row[name]}
+    if any(name in changed for name, _ in _DECIDING):
+        secrets = _opened(row, cipher) | {"decided_by": _digest({**row, **changed})}
+        changed["payload"] = cipher.seal(secrets, key=key)
+    return changed
 
 
 def as_damage(error: StoreDamaged | StoreKeyError, name: object) -> StoreDamaged:
@@ -284,239 +299,86 @@ def name_shown(name: object) -> str:
     return repr(label(name)) if isinstance(name, str) else f"({type(name).__name__})"
 
 
-def label(text: object, limit: int = 100) -> str:
-    """Return a foreign text fit to be shown."""
-    text = str(text)
-    if len(text) <= limit and text.isprintable():
-        return text
-    from tap_tiktok_auth.redaction import clean  # noqa: PLC0415  (not for a fresh token)
-
-    return clean(text, limit=limit)
+def _values(stored: StoredConnection, written: Iterable[_Written]) -> dict[str, Any]:
+    return {
+        name: None if (value := get(stored)) is None else write(value)
+        for name, get, write in written
+    }
 
 
-def _is_moment(value: object) -> bool:
-    return isinstance(value, int | float) and abs(value) < _FARTHEST  # NaN is not
+def _binding(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a sealed payload must agree with, so that it serves in no other row."""
+    return {
+        "connection": columns["name"],
+        "api": columns["api"],
+        "app_id": columns["app_id"],
+        "generation": columns["generation"],
+    }
 
 
-def _is_moment_or_none(value: object) -> bool:
-    return value is None or _is_moment(value)
+def _digest(columns: Mapping[str, Any]) -> str:
+    """Return a digest of what is decided by; a column that is empty is as good as none.
+
+    It is that of JSON in which all numbers are floats: one database returns a whole number as
+    such, another as a float.
+    """
+    given = [
+        beginning + (_JSON_TEXT(value) if isinstance(value, str) else repr(float(value)))
+        for name, beginning in _DECIDING
+        if (value := columns.get(name)) is not None
+    ]
+    return hashlib.sha256(f"{{{', '.join(given)}}}".encode()).hexdigest()
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value < 2**53
-
-
-def _is_text(value: object) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _is_plain(value: object) -> bool:
-    return value is None or (
-        isinstance(value, str) and len(value) <= _LARGEST and value.isprintable()
-    )
-
-
-def _one_of(*choices: object) -> Callable[[object], bool]:
-    return lambda value: value in choices
-
-
-#: Tells for each column whether any version of this program may have written a value.
-_IS_OURS: dict[str, Callable[[object], bool]] = {
-    **dict.fromkeys(COLUMNS, _is_plain),
-    "api": APIS.__contains__,
-    "generation": _is_count,
-    "status": _one_of(*get_args(Status)),
-    "long_term": _one_of(None, 0, 1),
-    "issued_at": _is_moment_or_none,
-    "access_token_expires_at": _is_moment_or_none,
-    "refresh_token_expires_at": _is_moment_or_none,
-    "consent_deadline": _is_moment_or_none,
-    "obtained_by": _one_of(None, *get_args(ObtainedBy)),
-    "last_refreshed_at": _is_moment_or_none,
-    "refresh_count": _is_count,
-    "attempt_at": _is_moment_or_none,
-    "attempt_outcome": _one_of(None, "sent", "unconfirmed", "refused"),
-    "last_error_at": _is_moment_or_none,
-    "verified_at": _is_moment_or_none,
-    # What others told is cleaned instead.
-    "subject_id": _is_text,
-    "last_error_message": _is_text,
-    "last_error_code": _is_text,
-    "request_id": _is_text,
-}
-
-
-def _texts(sealed: str) -> Iterator[str]:
-    texts = json.loads(sealed)
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("not a list of texts")
-    return map(label, texts)
-
-
-def _shown(text: str | None, limit: int = 200) -> str | None:
-    return None if text is None else label(text, limit)
-
-
-def _record(column: dict[str, Any], secrets: dict[str, Any]) -> StoredConnection:
-    if secrets.get("decided_by", digest := _digest(column)) != digest:
-        raise StoreDamaged("what the token store has of it was changed", next_step=MEND)
-    token = None
-    if secrets["access_token"]:
-        token = Token(
-            access_token=secrets["access_token"],
-            refresh_token=secrets["refresh_token"],
-            issued_at=_given(column["issued_at"]),
-            expires_at=column["access_token_expires_at"],
-            refresh_expires_at=column["refresh_token_expires_at"],
-            consent_deadline=column["consent_deadline"],
-            long_term=bool(column["long_term"]),
+def _opened(columns: Mapping[str, Any], cipher: Cipher, *, sensible: bool = True) -> dict[str, Any]:
+    """Return the payload of a row that it belongs to, and in which nothing was changed since."""
+    name = columns["name"]
+    if not is_name(name):
+        raise StoreDamaged(
+            f"the token store has a row named {name_shown(name)}, which is no connection's name",
+            next_step="Restore the store from a backup, or delete that row.",
         )
-    attempt = None
-    if column["attempt_key"] is not None:
-        attempt = TokenRequestMark(
-            column["attempt_key"],
-            _given(column["attempt_at"]),
-            _given(column["attempt_outcome"]),
-        )
-    failure = None
-    if column["last_error_message"] is not None:
-        failure = LastError(
-            label(column["last_error_message"], 500),
-            _given(column["last_error_at"]),
-            _shown(column["last_error_code"], 60),
-        )
-    scopes = column["scopes"]
+    if not sensible:
+        raise StoreDamaged(DAMAGED, next_step=MEND).of(name)
+    try:
+        secrets = cipher.open(columns["payload"], **_binding(columns))
+        digest = _digest(columns)
+    except StoreDamaged as error:
+        raise error.of(name) from None
+    except _SENSELESS:
+        raise StoreDamaged(DAMAGED, next_step=MEND).of(name) from None
+    if secrets.get("decided_by", digest) != digest:  # version 0.1.0 sealed none
+        cause = "what the token store has of it was changed"
+        raise StoreDamaged(cause, next_step=MEND).of(name)
+    return secrets
+
+
+def _parts(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a connection, its token, request mark and last error have in clear."""
+    return [
+        {
+            attribute: read(value)
+            for name, attribute, read in part
+            if (value := columns[name]) is not None or name in _REQUIRED
+        }
+        for part in _READ.values()
+    ]
+
+
+def _assembled(parts: list[dict[str, Any]], secrets: dict[str, Any]) -> StoredConnection:
+    own, token, attempt, failure = parts
     return StoredConnection(
-        name=column["name"],
-        api=column["api"],
-        app_id=column["app_id"],
-        generation=column["generation"],
-        token=token,
+        **own,
         app_secret=secrets["app_secret"],
-        redirect_uri=column["redirect_uri"],
-        seed_hash=column["seed_hash"],
-        spent_seeds=tuple(_texts(column["spent_seeds"])),
-        status=column["status"],
-        obtained_by=column["obtained_by"],
         origin=secrets.get("origin"),
-        subject_id=_shown(column["subject_id"], 500),
-        scopes=None if scopes is None else tuple(filter(None, _texts(scopes))),
-        last_refreshed_at=column["last_refreshed_at"],
-        refresh_count=column["refresh_count"],
-        attempt=attempt,
-        failure=failure,
-        request_id=_shown(column["request_id"], 64),
-        verified_at=column["verified_at"],
-    )
-
-
-def _given(value: T | None) -> T:
-    """Return what must be there.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if value is None:
-        raise ValueError("a value is missing")
-    return value
-
-
-def _binding(name: str, api: str, app_id: str, generation: int) -> dict[str, Any]:
-    return {
-        "connection": storable(name),
-        "api": storable(api),
-        "app_id": storable(app_id),
-        "generation": generation,
-    }
-
-
-def storable(value: Any) -> Any:  # noqa: ANN401  (a column's value)
-    """Return a value that every database takes.
-
-    JSON may carry a NUL or half of a surrogate pair, which no text column of PostgreSQL takes: a
-    strange name of an ad account must not keep a token from being stored.
-    """
-    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
-        return value
-    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def readable(found: Iterable[tuple[Any, ...]], read: Callable[[tuple[Any, ...]], T]) -> Iterator[T]:
-    """Return rows as what they stand for; those that make no sense are left out, and counted."""
-    left_out = 0
-    for row in found:
-        try:
-            yield read(row)
-        except (TypeError, ValueError):
-            left_out += 1
-    if left_out:
-        import logging  # noqa: PLC0415  (not for a fresh token)
-
-        logging.getLogger(__name__).warning(
-            "%d damaged rows of the token store are left out.", left_out
+        token=Token(
+            secrets["access_token"],
+            secrets["refresh_token"],
+            issued_at=token.pop("issued_at"),
+            **token,
         )
-
-
-def to_event(row: tuple[Any, ...]) -> StoredEvent:
-    """Return a row of events as an event.
-
-    Raises:
-        ValueError: This program did not write it.
-    """
-    event_id, occurred_at, host, pid, tap_version, name, connection, *rest = row
-    if not (0 <= event_id < _LAST_EVENT_ID and _is_moment(occurred_at) and isinstance(pid, int)):
-        raise ValueError("not an event")
-    told = tuple(None if text is None else label(text, 500) for text in rest)
-    event = Event(label(_given(name)), label(_given(connection)), *told)  # type: ignore[arg-type]
-    host, tap_version = label(_given(host)), label(_given(tap_version))
-    return StoredEvent(event_id, occurred_at, event, host, pid, tap_version)
-
-
-def from_event(stored: StoredEvent) -> tuple[Any, ...]:
-    """Return an event as a row."""
-    event_id, occurred_at, event, *origin = stored
-    return tuple(map(storable, (event_id, occurred_at, *origin, *event)))
-
-
-def to_advertiser(row: tuple[Any, ...]) -> AdvertiserAccess:
-    """Return a row of advertisers as an ad account.
-
-    Raises:
-        ValueError: This program did not write it.
-    """
-    advertiser_id, name, source, first_seen_at, last_seen_at, lost_at = row
-    moments = (first_seen_at, last_seen_at, *(() if lost_at is None else (lost_at,)))
-    if (
-        not (advertiser_id and _is_plain(advertiser_id))
-        or source not in get_args(AdvertiserSource)
-        or not all(map(_is_moment, moments))
-    ):
-        raise ValueError("not an ad account")
-    return AdvertiserAccess(
-        advertiser_id, _shown(name, 500), source, first_seen_at, last_seen_at, lost_at
+        if secrets["access_token"]
+        else None,
+        attempt=TokenRequestMark(**attempt) if "key" in attempt else None,
+        failure=LastError(**failure) if "message" in failure else None,
     )
-
-
-def from_advertiser(seen: AdvertiserAccess) -> tuple[Any, ...]:
-    """Return an ad account as a row."""
-    return tuple(map(storable, seen))
-
-
-def from_login(login: PendingLogin) -> dict[str, Any]:
-    """Return a login as the payload to seal."""
-    return {
-        "connection": login.connection,
-        "api": login.api,
-        "app_id": login.app_id,
-        "app_secret": login.app_secret,
-        "redirect_uri": login.redirect_uri,
-        "code_verifier": login.code_verifier,
-        "begun_at": login.begun_at,
-        "origin": login.origin,
-    }
-
-
-def to_login(payload: dict[str, Any]) -> PendingLogin:
-    """Return an opened payload as a login."""
-    names = PendingLogin.__dataclass_fields__.keys() & payload.keys()
-    return PendingLogin(**{name: payload[name] for name in names})

@@ -1,4 +1,4 @@
-"""The tables, and how an older store becomes a newer one."""
+"""The tables, how an older store becomes a newer one, and the table of single values."""
 
 from __future__ import annotations
 
@@ -114,11 +114,7 @@ def migrate(database: Database) -> None:
         for statements in MIGRATIONS[version:]:
             for statement in statements:
                 cursor.execute(statement.format(**database.types))
-        cursor.execute(
-            "INSERT INTO meta (name, value) VALUES ('schema_version', ?)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (str(VERSION),),
-        )
+        put_value(cursor, "schema_version", str(VERSION))
 
 
 def read_version(cursor: Cursor) -> int:
@@ -127,12 +123,8 @@ def read_version(cursor: Cursor) -> int:
     Raises:
         StoreDamaged: It is not a number.
     """
-    cursor.execute("SELECT value FROM meta WHERE name = 'schema_version'")
-    row = cursor.fetchone()
-    if row is None:
-        return 0
     try:
-        return int(row[0])
+        return int(get_values(cursor, "schema_version").get("schema_version", 0))
     except ValueError:
         raise StoreDamaged("the token store's schema version is not a number") from None
 
@@ -148,3 +140,19 @@ def check(version: int, location: str) -> None:
             f"the token store {location} was made by a newer tap-tiktok-auth",
             next_step="Upgrade this installation: pip install --upgrade tap-tiktok-auth",
         )
+
+
+def get_values(cursor: Cursor, *names: str) -> dict[str, str]:
+    """Return those of the named values of the table `meta` that are there."""
+    places = ", ".join("?" * len(names))
+    cursor.execute(f"SELECT name, value FROM meta WHERE name IN ({places})", names)  # noqa: S608
+    return {str(name): str(value) for name, value in cursor.fetchall()}
+
+
+def put_value(cursor: Cursor, name: str, value: str) -> None:
+    """Store a value in the table `meta`."""
+    cursor.execute(
+        "INSERT INTO meta (name, value) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )

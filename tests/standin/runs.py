@@ -177,9 +177,10 @@ class Bench:
         cipher = Cipher.from_text(self.key)
         selected = f"SELECT {', '.join(rows.COLUMNS)} FROM connections"
         with closing(sqlite3.connect(self.store_path)) as database, database:
-            for row in database.execute(selected).fetchall():
-                record = _earlier(rows.to_record(row, cipher), seconds)
-                sealed = rows.from_record(record, cipher, cipher.primary, lambda _: None)
+            for values in database.execute(selected).fetchall():
+                row = dict(zip(rows.COLUMNS, values, strict=True))
+                record = _earlier(rows.to_stored(row, cipher), seconds)
+                sealed = rows.to_columns(record, cipher, cipher.primary, lambda _: None)
                 names = (*_TIMES, "payload")
                 assignments = ", ".join(f"{name} = ?" for name in names)
                 database.execute(

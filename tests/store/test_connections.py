@@ -34,6 +34,15 @@ class TestRecords:
         assert store.read("acme") == record
         assert backend.open().read("acme") == record
 
+    def test_a_read_sees_what_others_stored_since(self, store: Store, backend: Backend) -> None:
+        """What was read before never stands for another connection or an older state."""
+        record, other = stored(store), stored(store, "other")
+        assert store.read("acme") == record
+        assert store.read("other") == other
+        assert store.read("acme") == record
+        assert backend.open().commit(renewed(record), None, before=record)
+        assert store.read("acme") == renewed(record)
+
     def test_empty_fields_come_back(self, store: Store) -> None:
         """A record with only its names set is read unchanged."""
         record = StoredConnection(name="acme", api="marketing", app_id="", generation=1)
@@ -112,7 +121,7 @@ class TestGenerations:
         first = stored(store)
         second = renewed(first)
         assert store.commit(second, None)
-        assert not store.commit(renewed(first, "act.OTHER"), None)
+        assert not store.commit(renewed(first, "act.OTHER"), None, before=first)
         assert not store.commit(first, None)
         assert store.read("acme") == second
 
@@ -147,9 +156,9 @@ class TestGenerations:
     def test_forgotten_tokens_do_not_come_back(self, store: Store) -> None:
         """A refresh that ends after its connection was forgotten is not stored."""
         record = stored(store)
-        assert store.commit(renewed(record), None)
+        assert store.commit(renewed(record), None, before=record)
         assert store.forget("acme")
-        assert not store.commit(renewed(renewed(record)), None)
+        assert not store.commit(renewed(renewed(record)), None, before=renewed(record))
         assert store.read("acme") is None
 
     def test_forget_says_whether_there_was_one(self, store: Store) -> None:
@@ -223,4 +232,4 @@ def test_a_transaction_may_outlive_its_store(backend: Backend, kind: str) -> Non
     del cursor, transaction
     gc.collect()
     assert store.read("acme") == record
-    assert store.commit(renewed(record), None)
+    assert store.commit(renewed(record), None, before=record)

@@ -67,7 +67,7 @@ def test_everything_is_taken_along(people: People, files: Folder) -> None:
         assert login.api in {"accounts", "login_kit"}
         record = store.read("shop")
         assert record is not None
-        assert store.commit(renewed(record), None)
+        assert store.commit(renewed(record), None, before=record)
     with closing(opened(people, files=files)) as store:
         assert store.read("shop") == renewed(record)
 
@@ -181,7 +181,7 @@ class TestTwoRoles:
             FIRST.expect_content(store)
             record = store.read("shop")
             assert record is not None
-            assert store.commit(renewed(record), None)
+            assert store.commit(renewed(record), None, before=record)
 
     def test_a_member_moves_it_for_the_owner(self, people: People) -> None:
         """A member of the owner may come first; the store goes on belonging to the owner."""

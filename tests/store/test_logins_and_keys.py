@@ -248,12 +248,16 @@ class TestKeyFile:
             keys.load(key_file, create=True)
         assert key_file.stat().st_size == size
 
-    @pytest.mark.parametrize("text", ["SECRET", "SECRET\u00e9", "{key},SECRET", ","])
+    @pytest.mark.parametrize(
+        "text",
+        ["SECRET", "SECRET\u00e9", f"{new_key()},SECRET", ","],
+        ids=["ascii", "accent", "second", "comma"],
+    )
     def test_a_malformed_key_is_not_shown(self, key_file: Path, text: str) -> None:
         """A key that is none is told without being shown."""
         key_file.parent.mkdir()
         key_file.touch(0o600)
-        key_file.write_text(text.replace("{key}", new_key()))
+        key_file.write_text(text)
         with pytest.raises(ConfigurationError, match="token_store_key is ") as caught:
             keys.load(key_file, create=False)
         assert "SECRET" not in str(caught.value)
@@ -270,16 +274,12 @@ class TestKeyFile:
         assert opened(sqlite, key_file).read("acme") == store.read("acme") == record
 
     def test_rotating_one_store_keeps_the_other(self, tmp_path: Path, key_file: Path) -> None:
-        """The new key stands first and seals; another store still finds its own behind it."""
+        """Two stores that share the key file survive each other's rotations."""
         one, two = SQLiteBackend(tmp_path / "1"), SQLiteBackend(tmp_path / "2")
         store = opened(one, key_file)
         stored(opened(two, key_file))
-        first = key_file.read_text().strip()
         for _ in range(3):
             keys.rotate(store, key_file)
-        newest, *_, oldest = key_file.read_text().strip().split(",")
-        assert oldest == first
-        assert store.cipher.primary == Cipher.from_text(newest).primary
         assert opened(two, key_file).read("acme") == full_record()
         one.close()
         two.close()

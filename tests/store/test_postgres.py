@@ -123,18 +123,23 @@ class TestTransactions:
     def test_a_row_that_appears_during_a_claim_has_one_holder(
         self, postgres: PostgresBackend, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Who finds a row that it has not locked, because it came just now, looks again."""
+        """Who finds a row that it has not locked, because it came just now, begins again."""
         store, other = postgres.open(), postgres.open()
-        opened = Keyring.sealing_key
+        record = full_record(attempt=None, failure=None)
+        look = Keyring.sealing_key
+        looks: list[Keyring] = []
 
         def sealing_key(keys: Keyring, cursor: Cursor) -> str:
-            monkeypatch.undo()
-            assert other.commit(full_record(attempt=None, failure=None), None)
-            return opened(keys, cursor)
+            looks.append(keys)
+            if len(looks) == 1:
+                assert other.commit(record, None)
+            return look(keys, cursor)
 
         monkeypatch.setattr(Keyring, "sealing_key", sealing_key)
-        assert store.claim("acme", "one", 90.0, lambda record: record).outcome == "busy"
-        assert store.claim("acme", "one", 90.0, lambda record: record).outcome == "held"
+        claim = store.claim("acme", "one", 90.0, lambda stored: stored)
+        assert (claim.outcome, claim.record) == ("held", record)
+        assert looks[0] is looks[2] is not looks[1]
+        assert other.claim("acme", "two", 90.0, lambda stored: stored).outcome == "busy"
 
 
 class TestConnections:

@@ -176,7 +176,7 @@ class TestFiles:
         record = stored(store)
         file = left_behind(store, renewed(record))
         newer = renewed(renewed(record, "act.2"), "act.3")
-        assert store.commit(renewed(record, "act.2"), None)
+        assert store.commit(renewed(record, "act.2"), None, before=record)
         assert store.commit(newer, None)
         assert recovery.take_in(store) == 0
         assert store.read("acme") == newer
@@ -257,10 +257,10 @@ class TestFiles:
         """A file that was written before the table got a column, or lost one, is taken in."""
         following = renewed(stored(store))
         with monkeypatch.context() as patch:
-            write = rows.from_record
+            write = rows.to_columns
             patch.setattr(
                 rows,
-                "from_record",
+                "to_columns",
                 lambda *args: {"new": 1} | dict(reversed(write(*args).items())),
             )
             left_behind(store, following)

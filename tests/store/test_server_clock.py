@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tap_tiktok_auth.store import server_clock
-from tap_tiktok_auth.store.server_clock import MEASURE_EVERY, ServerClock
+from tap_tiktok_auth.store import database
+from tap_tiktok_auth.store.database import MEASURE_EVERY, ServerClock
 
 
 class Steady:
@@ -17,7 +17,7 @@ class Steady:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 100.0
-        monkeypatch.setattr(server_clock, "steady", lambda: self.seconds)
+        monkeypatch.setattr(database, "steady", lambda: self.seconds)
 
     def ask(self, told: float, *, travel: float) -> float:
         """Answer like a server that is asked over a line on which a round trip takes *travel*."""
@@ -62,5 +62,5 @@ def test_it_is_measured_again(steady: Steady) -> None:
 
 def test_the_steady_clock_only_grows() -> None:
     """The real steady clock never goes back."""
-    readings = [server_clock.steady() for _ in range(100)]
+    readings = [database.steady() for _ in range(100)]
     assert readings == sorted(readings)

@@ -74,7 +74,7 @@ def _commit(store: Store, name: str) -> list[int]:
             return ours
         following = renewed(record, f"act.{name}-{record.generation + 1}")
         event = Event("refreshed", "acme", fingerprint_after=name)
-        if store.commit(following, name, events=[event]):
+        if store.commit(following, name, before=record, events=[event]):
             ours.append(following.generation)
 
 
@@ -84,9 +84,10 @@ def _write_own(store: Store, name: str) -> int:
     assert store.commit(record, None)
     for _ in range(50):
         found = store.read(name)
+        assert found is not None
         assert found == record
-        record = renewed(record, f"act.{name}-{record.generation}")
-        assert store.commit(record, None)
+        record = renewed(found, f"act.{name}-{found.generation}")
+        assert store.commit(record, None, before=found)
     return record.generation
 
 
