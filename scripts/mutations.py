@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import queue
 import random
@@ -265,9 +266,14 @@ class Laboratory:
         with ThreadPoolExecutor(self._jobs) as pool:
             list(pool.map(run, [share for share in shares if share]))
 
-    def judge(self, mutant: Mutant, *, everything: bool) -> Result:
-        """Let the tests run on one change."""
-        tests = self.coverage.tests_of(mutant)
+    def judge(self, mutant: Mutant, *, everything: bool, patience: float) -> Result:
+        """Let the tests run on one change, as many of those that run it as are patient enough."""
+        spent = 0.0
+        tests: list[str] = []
+        for name in self.coverage.tests_of(mutant):
+            spent += self.coverage.seconds[name]
+            if not tests or spent <= patience:
+                tests.append(name)
         rest = sorted(self.coverage.useful - set(tests)) if everything else []
         with self._copy() as copy:
             copy.write(mutant.path, mutant.changed)
@@ -343,6 +349,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only-touching", action="store_true", help="leave out tests that do not run the change"
     )
+    parser.add_argument(
+        "--patience", type=float, default=math.inf, metavar="SECONDS",
+        help="of the tests that run a change, try the quickest, for so long (default: all)",
+    )  # fmt: skip
     return parser.parse_args(given)
 
 
@@ -368,7 +378,8 @@ def main(given: Sequence[str]) -> int:
         )
 
         def judge(mutant: Mutant) -> Result:
-            return laboratory.judge(mutant, everything=not options.only_touching)
+            everything = not options.only_touching
+            return laboratory.judge(mutant, everything=everything, patience=options.patience)
 
         with ThreadPoolExecutor(max(1, options.jobs)) as pool:
             for result in pool.map(judge, mutants):

@@ -146,3 +146,18 @@ def test_what_never_had_a_token_was_not_revoked(bench: Bench, manager: TokenMana
         assert not isinstance(caught.value, Revoked)
         assert "revoked" not in str(caught.value)
     assert manager.store.read("new") is not None
+
+
+def test_a_code_that_meets_a_failure_is_no_failed_refresh(bench: Bench) -> None:
+    """Of a chain that TikTok refused, a new code that gets no further notes no refresh."""
+    former = bench.settings(bench.consented("accounts"))
+    bench.run(former)
+    bench.world.revoke_all()
+    bench.pass_time(2 * DAY)
+    refused = bench.run(former)
+    assert "refresh_failed" in refused.events("accounts")
+    config = bench.settings(bench.consented("accounts"))
+    bench.standin.fail("/oauth2/token/", times=9, body={"code": 50000, "message": "later"})
+    run = bench.run(config, refused.state)
+    assert run.code == 1
+    assert "refresh_failed" not in run.events("accounts")
