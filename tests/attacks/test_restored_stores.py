@@ -108,12 +108,13 @@ def test_an_old_backup_was_restored(target: Target) -> None:
 
 def test_a_file_of_a_former_chain(target: Target) -> None:
     """A new login is not overwritten by what was left of the chain before it."""
-    lose_an_answer(target)
+    former = lose_an_answer(target)
     with target.store() as store:
         store.forget("acme")
     new = target.consent()
     held = target.get_token()
     assert held.stored.generation == new.generation + 1
+    assert held.token != former.token
     assert target.is_live(held.stored)
 
 
