@@ -81,12 +81,12 @@ class Copy:
                 (self._packages / entry.name).symlink_to(entry)
         for entry in (former / "bin").iterdir():
             _copy_command(entry, own / "bin" / entry.name, former, own)
-        self._start_everywhere(
-            f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))"
-        )
+        if sys.platform == "linux":  # elsewhere there is no such limit
+            limit = f"resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))"
+            self._start_everywhere(f"import resource; {limit}", "_limits")
         self._written = 0
 
-    def _start_everywhere(self, line: str, name: str = "_limits") -> None:
+    def _start_everywhere(self, line: str, name: str) -> None:
         (self._packages / f"{name}.pth").write_text(f"{line}\n", encoding="utf-8")
 
     def trace(self, paths: Sequence[str]) -> None:
@@ -128,6 +128,9 @@ class Copy:
         try:
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)  # lets fixtures stop the servers they started
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=10)
             return None, ""
         finally:
             with contextlib.suppress(ProcessLookupError):

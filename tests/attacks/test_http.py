@@ -101,22 +101,6 @@ def test_a_forked_child_reads_its_own_answers(client: Client) -> None:
         assert forked(lambda: client.fetch(request(url), body_of) == b'{"accepted": 2}')
 
 
-def test_an_endless_answer_to_a_token_request_ends(client: Client) -> None:
-    """An answer without an end is given up at the size limit, and nothing is sent again."""
-
-    def deal(connection: socket.socket, server: RawServer) -> None:
-        server.received.append(read_request(connection))
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        while not server.stopped.is_set():
-            connection.sendall(b" " * 1_000_000)
-
-    client.timeout = 10.0
-    with serving(deal) as server:
-        with pytest.raises(NoAnswer, match="larger than 10 MB"):
-            client.fetch(request(at(server), spends=True), body_of)
-        assert server.accepted == 1
-
-
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("head", [OF_KNOWN_LENGTH, OF_ANY_LENGTH], ids=["known", "any length"])
 def test_an_answer_that_is_there_when_its_time_is_over(
