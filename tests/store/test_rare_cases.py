@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.store import AdvertiserListing
+from tap_tiktok_auth.store import AdvertiserListing, open_store, recovery
+from tap_tiktok_auth.store.crypto import new_key
 from tap_tiktok_auth.store.postgres_address import parameters, weakness
-from tests.store.samples import full_record
+from tests.store.samples import full_record, left_behind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tap_tiktok_auth.store import Store
 
 
@@ -21,6 +25,18 @@ def test_who_lost_the_lease_forgets_nothing(store: Store) -> None:
     assert not store.forget("acme", "who was too slow")
     assert store.read("acme") is not None
     assert [account.advertiser_id for account in store.advertisers("acme")] == ["7001"]
+
+
+def test_a_file_that_cannot_be_read_is_told_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that looks for kept tokens again and again does not warn again and again."""
+    with closing(open_store(f"sqlite:///{tmp_path}/tokens.db", new_key())) as store:
+        file = left_behind(store, full_record())
+        file.write_bytes(b"no token")
+        for _ in range(3):
+            assert recovery.take_in(store) == 0
+    assert caplog.text.count(str(file)) == 1
 
 
 @pytest.mark.postgres
