@@ -11,7 +11,12 @@ from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials import single_flight
 from tap_tiktok_auth.credentials.leases import Leases
 from tap_tiktok_auth.credentials.session import session
-from tap_tiktok_auth.errors import AuthorizationRequired, Revoked, TryAgainLater
+from tap_tiktok_auth.errors import (
+    AuthorizationRequired,
+    ConfigurationError,
+    Revoked,
+    TryAgainLater,
+)
 from tests.standin.world import DAY, app_of
 
 if TYPE_CHECKING:
@@ -161,3 +166,11 @@ def test_a_code_that_meets_a_failure_is_no_failed_refresh(bench: Bench) -> None:
     run = bench.run(config, refused.state)
     assert run.code == 1
     assert "refresh_failed" not in run.events("accounts")
+
+
+def test_what_is_no_name_is_told_as_such(manager: TokenManager) -> None:
+    """A name that no connection can have is not looked for, and nobody is asked to log in as it."""
+    with pytest.raises(ConfigurationError) as caught:
+        manager.connection("a b")
+    assert "there is no connection" not in str(caught.value)
+    assert "tiktok-auth login" not in str(caught.value)
