@@ -384,10 +384,13 @@ def main(given: Sequence[str]) -> int:
             everything = not options.only_touching
             return laboratory.judge(mutant, everything=everything, patience=options.patience)
 
-        with ThreadPoolExecutor(max(1, options.jobs)) as pool:
+        pool = ThreadPoolExecutor(max(1, options.jobs))
+        try:
             for result in pool.map(judge, mutants):
                 print(result, flush=True)
                 results.append(result)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C no further change is tried
     noticed = sum(result.verdict != "NOT NOTICED" for result in results)
     share = noticed / len(results) if results else 1.0
     print(f"{noticed} of {len(results)} changes noticed ({share:.1%}), seed {seed}")
