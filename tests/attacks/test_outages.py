@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.store import open_store
+from tests.attacks.conftest import variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,45 +39,30 @@ class Shared:
     server: PostgresServer
     url: str
 
-    def variables(self, home: str = "home") -> dict[str, str]:
-        """Return the environment of a machine."""
-        settings = {
+    def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[str]:
+        """Start `tiktok-auth`."""
+        here = {
             "token_store": self.url,
             "token_store_key": self.bench.key,
             "business_api_url": self.bench.standin.url,
-            "login_kit_api_url": self.bench.standin.url,
-            "tiktok_url": self.bench.standin.url,
-            "requests_per_second": "1000",
+            "requests_per_second": 1000,
         }
-        named = {f"TAP_TIKTOK_AUTH_{name.upper()}": value for name, value in settings.items()}
-        return {"PATH": os.environ["PATH"], "HOME": str(self.bench.folder / home), **named}
-
-    def start(self, *arguments: str, home: str = "home", **settings: Any) -> subprocess.Popen[str]:
-        """Start `tiktok-auth`."""
-        more = {f"TAP_TIKTOK_AUTH_{name.upper()}": value for name, value in settings.items()}
+        machine = {"PATH": os.environ["PATH"], "HOME": str(self.bench.folder / "home")}
         return subprocess.Popen(
-            [COMMAND, *arguments],
-            env=self.variables(home) | more,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+            [COMMAND, *arguments], env=machine | variables(here | settings),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
-    def run(self, *arguments: str, home: str = "home", **settings: Any) -> tuple[int, str, str]:
+    def run(self, *arguments: str, **settings: Any) -> tuple[int, str, str]:
         """Run `tiktok-auth`; return exit code, stdout and stderr."""
-        with self.start(*arguments, home=home, **settings) as process:
-            out, err = process.communicate(timeout=120)
-        assert "Traceback" not in err, err
-        return process.returncode, out, err
+        return end(self.start(*arguments, **settings), 120)
 
-    def connect(self, *names: str) -> dict[str, str]:
+    def connect(self, *names: str) -> dict[str, Any]:
         """Have connections exchange their codes; return their settings."""
-        entries = [self.bench.consented("accounts", name) for name in names]
-        connections = {"connections": json.dumps(entries)}
-        code, _, err = self.run("refresh", **connections)
+        own = {"connections": [self.bench.consented("accounts", name) for name in names]}
+        code, _, err = self.run("refresh", **own)
         assert code == 0, err
-        return connections
+        return own
 
     def records(self) -> dict[str, StoredConnection]:
         """Return what the store has."""
@@ -89,16 +75,33 @@ class Shared:
         self.bench.standin.fail(path, times=times, carried_out=True, body=..., gate=gate)
         return gate.set
 
-    def wait_for_posts(self, count: int) -> None:
-        """Return once TikTok has got so many requests for tokens."""
-        deadline = time.monotonic() + 60
-        while len(self.bench.standin.token_posts) < count:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    @property
+    def posts(self) -> int:
+        """How many requests for tokens TikTok has got."""
+        return len(self.bench.standin.token_posts)
 
-    def files(self, home: str = "home") -> list[Path]:
-        """Return the recovery files of a machine."""
-        return list((self.bench.folder / home).rglob("*.recovery"))
+    @contextmanager
+    def answer_held_back(
+        self, *names: str, path: str = "/refresh_token/", **own: Any
+    ) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None]]]:
+        """Start a worker and enter the block once TikTok has all its requests and answers none.
+
+        Yields the worker, and what lets the answers go.
+        """
+        count = len(names) or len(own["connections"])
+        before = self.posts
+        let_go = self.hold(path, times=count)
+        force = ["--force"] if path == "/refresh_token/" else []
+        with self.start("refresh", *names, *force, **own) as worker:
+            try:
+                wait_for(lambda: self.posts == before + count)
+                yield worker, let_go
+            finally:
+                worker.kill()
+
+    def files(self) -> list[Path]:
+        """Return the recovery files."""
+        return list((self.bench.folder / "home").rglob("*.recovery"))
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -122,16 +125,15 @@ def shared(bench: Bench, postgres_server: PostgresServer, postgres_url: str) -> 
     return Shared(bench, postgres_server, postgres_url)
 
 
-def end(process: subprocess.Popen[str], seconds: float = 30.0) -> tuple[int, str]:
-    """Wait for a process's end; return its exit code and what it told."""
+def end(process: subprocess.Popen[str], seconds: float = 30.0) -> tuple[int, str, str]:
+    """Wait for a process's end; return exit code, stdout and stderr."""
     try:
-        _, err = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
+        out, err = process.communicate(timeout=seconds)
+    finally:
         process.kill()
-        process.communicate()
-        raise
+        process.wait()
     assert "Traceback" not in err, err
-    return process.returncode, err
+    return process.returncode, out, err
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -148,41 +150,35 @@ class TestRevokedMeanwhile:
     def test_the_refresh_ends_well(self, shared: Shared) -> None:
         """The revoke stands, and the token that TikTok gave after it is revoked there too."""
         own = shared.connect("acme")
-        let_go = shared.hold("/refresh_token/")
-        refresher = shared.start("refresh", "acme", "--force", **own)
-        shared.wait_for_posts(2)
-        code, out, err = shared.run("revoke", "acme", "--yes", **own)
-        assert (code, "revoked at TikTok" in out) == (0, True), err
-        let_go()
-        end(refresher)
+        with shared.answer_held_back(**own) as (worker, let_go):
+            code, out, err = shared.run("revoke", "acme", "--yes", **own)
+            assert (code, "revoked at TikTok" in out) == (0, True), err
+            let_go()
+            end(worker)
         self.check(shared)
 
     def test_the_refresher_is_killed(self, shared: Shared) -> None:
         """What a killed refresher left of a revoked connection is revoked by the next run."""
         own = shared.connect("acme", "other")
-        let_go = shared.hold("/refresh_token/")
-        refresher = shared.start("refresh", "acme", "--force", **own)
-        shared.wait_for_posts(3)
-        assert shared.run("revoke", "acme", "--yes", **own)[0] == 0
-        with shared.frozen():
-            let_go()
-            wait_for(shared.files)
-            refresher.kill()
-            end(refresher)
+        with shared.answer_held_back("acme", **own) as (worker, let_go):
+            assert shared.run("revoke", "acme", "--yes", **own)[0] == 0
+            with shared.frozen():
+                let_go()
+                wait_for(shared.files)
+                worker.kill()
+                end(worker)
         assert shared.run("refresh", "other", "--force", **own)[0] == 0
         self.check(shared)
 
     def test_a_new_code_is_exchanged(self, shared: Shared) -> None:
         """A code that was exchanged meanwhile is not sent again, and later runs do not fail."""
         former = shared.connect("acme")
-        again = [shared.bench.consented("accounts", "acme")]
-        own = {"connections": json.dumps(again)}
-        let_go = shared.hold("/tt_user/oauth2/token/")
-        worker = shared.start("refresh", "acme", **own)
-        shared.wait_for_posts(2)
-        assert shared.run("revoke", "acme", "--yes", **former)[0] == 0
-        let_go()
-        end(worker)
+        own = {"connections": [shared.bench.consented("accounts", "acme")]}
+        path = "/tt_user/oauth2/token/"
+        with shared.answer_held_back(path=path, **own) as (worker, let_go):
+            assert shared.run("revoke", "acme", "--yes", **former)[0] == 0
+            let_go()
+            end(worker)
         for _ in range(2):
             shared.run("refresh", "acme", **own)
         assert set(shared.bench.standin.spent().values()) == {1}
@@ -209,20 +205,20 @@ class TestRevokedMeanwhile:
 class TestStoppedServer:
     """PostgreSQL is stopped between TikTok's answers and their commits."""
 
-    NAMES = tuple(f"c{number}" for number in range(8))
+    def stop_before_commits(self, shared: Shared, own: dict[str, Any]) -> None:
+        """Let a worker's answers get no further than recovery files."""
+        with shared.answer_held_back(**own) as (worker, let_go):
+            shared.server.stop()
+            let_go()
+            wait_for(lambda: len(shared.files()) == len(own["connections"]))
+            worker.terminate()
+            assert end(worker)[0] != 0
+        shared.server.start()
 
     def test_the_next_run_takes_all_in(self, shared: Shared) -> None:
         """The next run uses every token that was given, and sends no refresh token again."""
-        own = shared.connect(*self.NAMES)
-        let_go = shared.hold("/refresh_token/", times=8)
-        worker = shared.start("refresh", "--force", **own)
-        shared.wait_for_posts(16)
-        shared.server.stop()
-        let_go()
-        wait_for(lambda: len(shared.files()) == 8)
-        worker.terminate()
-        assert end(worker)[0] != 0
-        shared.server.start()
+        own = shared.connect(*(f"c{number}" for number in range(8)))
+        self.stop_before_commits(shared, own)
         runs = [shared.start("refresh", *names, **own) for names in ((), (), ("c3",))]
         assert {end(run)[0] for run in runs} == {0}
         assert set(shared.bench.standin.spent().values()) == {1}
@@ -233,20 +229,12 @@ class TestStoppedServer:
         """A refusal that the store could not take is not asked for again, and told as it was."""
         own = shared.connect("acme")
         shared.bench.world.revoke_all()
-        let_go = shared.hold("/refresh_token/")
-        worker = shared.start("refresh", "--force", **own)
-        shared.wait_for_posts(2)
-        shared.server.stop()
-        let_go()
-        wait_for(shared.files)
-        worker.terminate()
-        end(worker)
-        shared.server.start()
+        self.stop_before_commits(shared, own)
         for _ in range(2):
             _, _, err = shared.run("token", "acme", "--min-lifetime", "100000", **own)
             assert "40107" in err
             assert "got no answer" not in err
-        assert len(shared.bench.standin.token_posts) == 2
+        assert shared.posts == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -259,10 +247,7 @@ class TestFrozenServer:
         SIGTERM ends it before `docker stop` would lose its patience.
         """
         own = shared.connect("acme")
-        let_go = shared.hold("/refresh_token/")
-        worker = shared.start("refresh", "--force", **own)
-        shared.wait_for_posts(2)
-        with shared.frozen():
+        with shared.answer_held_back(**own) as (worker, let_go), shared.frozen():
             let_go()
             wait_for(shared.files, 5)
             worker.send_signal(number)
@@ -281,13 +266,13 @@ class TestFrozenServer:
             time.sleep(1.0)
             worker.send_signal(number)
             end(worker, 9.5)
-        assert len(shared.bench.standin.token_posts) == 1
+        assert shared.posts == 1
 
 
 def test_two_workers_by_force(shared: Shared) -> None:
     """Two workers that are started together with `--force` refresh each token once."""
     own = shared.connect(*(f"c{number:02}" for number in range(20)))
-    workers = [shared.start("refresh", "--force", parallelism="2", **own) for _ in range(2)]
-    told = [worker.communicate(timeout=120)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], told
+    workers = [shared.start("refresh", "--force", parallelism=2, **own) for _ in range(2)]
+    told = [end(worker, 120) for worker in workers]
+    assert [code for code, *_ in told] == [0, 0], told
     assert {r.refresh_count for r in shared.records().values()} == {1}, told

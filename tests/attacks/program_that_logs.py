@@ -1,4 +1,4 @@
-"""A program of somebody else that uses the library: `python -m tests.redteam.host SET-UP`.
+"""A program that uses the library and logs: `python -m tests.attacks.program_that_logs SET-UP`.
 
 Its set-up is one of the ways in which programs make everything speak: handlers, filters, factories
 and classes of loggers, debug modes, patches of monitoring tools. The config comes on stdin.
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 ALL = "%(name)s %(message)s %(args)s %(msg)s"
 
 
-def to_stderr(level: int = logging.DEBUG) -> logging.Handler:
-    """Return a handler that writes all that a record has."""
-    handler = logging.StreamHandler()
-    handler.setLevel(level)
-    handler.setFormatter(logging.Formatter(ALL))
-    return handler
-
-
 class Raw(logging.Handler):
     """Writes records as a log shipper does: every attribute, without a formatter."""
 
@@ -49,7 +41,9 @@ def own_handlers() -> None:
     for name in ("urllib3", "urllib3.connectionpool", "requests", "tap_tiktok_auth", "http.client"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.DEBUG)
-        logger.addHandler(to_stderr())
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(ALL))
+        logger.addHandler(handler)
         logger.addHandler(Raw())
 
 
@@ -169,8 +163,10 @@ SET_UPS: dict[str, Callable[[], None]] = {
 later: list[Callable[[], None]] = []
 
 
-def tell_of(error: BaseException) -> None:
+def tell_of(error: BaseException | None) -> None:
     """Write an error as reporters of errors do: with the variables of every frame."""
+    if error is None:
+        return
     import rich.console  # noqa: PLC0415  (not before the set-up)
     import rich.traceback  # noqa: PLC0415
 
@@ -194,17 +190,14 @@ def tell_of(error: BaseException) -> None:
 
 
 class Given:
-    """What came on stdin; the program keeps it out of its own frames.
+    """What came on stdin as JSON; the program keeps it out of its own frames."""
 
-    Args:
-        line: The line of JSON.
-    """
+    def __init__(self) -> None:
+        self.__dict__.update(json.loads(sys.stdin.readline()))
 
-    def __init__(self, line: str) -> None:
-        values: dict[str, Any] = json.loads(line)
-        self.config: dict[str, Any] = values["config"]
-        self.paths: dict[str, str] = values["paths"]
-        self.hosts: list[str] = values["hosts"]
+    config: dict[str, Any]
+    paths: dict[str, str]
+    hosts: list[str]
 
 
 def use(given: Given) -> int:
@@ -220,11 +213,11 @@ def use(given: Given) -> int:
 
     done = 0
 
-    def trying(ask: Callable[[], object]) -> None:
+    def attempt(ask: Callable[..., object], *args: Any, **more: Any) -> None:
         nonlocal done
         done += 1
         try:
-            ask()
+            ask(*args, **more)
         except TikTokAuthError as error:
             tell_of(error)
         except requests.RequestException:
@@ -232,25 +225,21 @@ def use(given: Given) -> int:
 
     with session(parse(given.config)) as manager:
         for turn in (False, True):
-            for report in check_all(manager, manager.connections(), force=turn):
-                trying(lambda error=report.error: _raise(error))  # type: ignore[misc]
+            for result in check_all(manager, manager.connections(), force=turn):
+                done += 1
+                tell_of(result.error)
             for late in later:
                 late()
     for name, path in given.paths.items():
         with TikTokAuthenticator.from_config(given.config, name) as auth:
             for host in given.hosts:
-                trying(lambda url=host + path, a=auth: requests.get(url, auth=a, timeout=20))  # type: ignore[misc]
+                attempt(requests.get, host + path, auth=auth, timeout=20)
     with session(parse(given.config)) as manager:
         for connection in manager.connections() * 2:
-            trying(lambda c=connection: revoke(manager, c))  # type: ignore[misc]
+            attempt(revoke, manager, connection)
     return done
-
-
-def _raise(error: BaseException | None) -> None:
-    if error is not None:
-        raise error
 
 
 if __name__ == "__main__":
     SET_UPS[sys.argv[1]]()
-    print(f"done {use(Given(sys.stdin.readline()))}")
+    print(f"done {use(Given())}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.redteam.conftest import Target
+    from tests.attacks.conftest import Target
 
 
 @pytest.mark.parametrize("place", [default_path, keys.default_key_file])
