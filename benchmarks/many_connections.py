@@ -10,7 +10,7 @@ from harness import FarSimulator, Figure, far_simulator, settings, table
 
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials.checks import check_all
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 
 LATENCY = 0.1
 PARALLELISM = 32
@@ -73,7 +73,7 @@ def _refresh_all(
             )
             | {"requests_per_second": per_second}
         )
-        with session(config) as manager:
+        with open_manager(config) as manager:
             begun = time.perf_counter()
             reports = check_all(manager, config.connections, verify=False)
             took = time.perf_counter() - begun

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness import Figure, far_simulator, settings, table
 
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
@@ -33,7 +33,7 @@ def measure() -> list[Figure]:
             app_secret=app.app_secret,
             refresh_token=seed,
         )
-        with session(parse(config)) as manager:
+        with open_manager(parse(config)) as manager:
             manager.get_token(manager.connection("default"))
             begun = time.perf_counter()
             manager.get_token(manager.connection("default"), force=True)
@@ -43,7 +43,7 @@ def measure() -> list[Figure]:
         _age(config)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
-            ["tap_tiktok_auth.credentials.session", "tap_tiktok_auth.http.client"]
+            ["tap_tiktok_auth.credentials.manager", "tap_tiktok_auth.http.client"]
         )
         ready = context.Barrier(PROCESSES + 1)
         answers = context.SimpleQueue()
@@ -70,7 +70,7 @@ def measure() -> list[Figure]:
 
 def _age(config: dict[str, Any]) -> None:
     """Let the stored token be stale: its end is put into the past."""
-    with session(parse(config)) as manager:
+    with open_manager(parse(config)) as manager:
         record = manager.store.read("default")
         if record is None or record.token is None:
             raise SystemExit("no token was stored")
@@ -81,7 +81,7 @@ def _age(config: dict[str, Any]) -> None:
 
 
 def _ask(config: dict[str, Any], ready: Barrier, answers: Any) -> None:  # noqa: ANN401
-    with session(parse(config)) as manager:
+    with open_manager(parse(config)) as manager:
         connection = manager.connection("default")
         ready.wait()
         answers.put(manager.get_token(connection).token.access_token)

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from harness import Figure, median, table
 
-from tap_tiktok_auth.credentials.models import StoredConnection
-from tap_tiktok_auth.credentials.tokens import Token
+from tap_tiktok_auth.credentials.models import StoredConnection, Token
 from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.keys import new_key
 

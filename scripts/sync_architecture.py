@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from tap_tiktok_auth.apis.base import Identity
+from tap_tiktok_auth.apis.base import Identity, TokenResponse
 from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.credentials import transitions
 from tap_tiktok_auth.credentials.models import (
@@ -19,7 +19,6 @@ from tap_tiktok_auth.credentials.models import (
     Token,
     TokenRequestMark,
 )
-from tap_tiktok_auth.credentials.tokens import TokenResponse
 from tap_tiktok_auth.errors import AuthorizationRequired, GrantRejected, NoAnswer, Unreachable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tap_tiktok_auth import network
 from tap_tiktok_auth.apis.base import Request, Response
 from tap_tiktok_auth.config import parsing, values
 from tap_tiktok_auth.credentials import data_calls
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import AccessTokenRejected, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.process import Lock, held_off
 
@@ -89,7 +89,7 @@ class TikTokAuthenticator:
             ConfigurationError: The config is wrong.
         """
         parsed = parsing.parse(config)
-        return cls(lambda: session(parsed), connection)
+        return cls(lambda: open_manager(parsed), connection)
 
     @classmethod
     def from_environment(

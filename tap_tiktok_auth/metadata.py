@@ -22,8 +22,8 @@ if TYPE_CHECKING:
         AdvertiserAccess,
         StoredConnection,
         StoredEvent,
+        TokenState,
     )
-    from tap_tiktok_auth.credentials.tokens import TokenState
 
 
 def token_metadata(result: CheckResult, manager: TokenManager) -> dict[str, Any]:

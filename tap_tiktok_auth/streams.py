@@ -25,8 +25,7 @@ from tap_tiktok_auth.apis.marketing import (
 from tap_tiktok_auth.apis.platforms import BUSINESS
 from tap_tiktok_auth.credentials.checks import check_all
 from tap_tiktok_auth.credentials.data_calls import call
-from tap_tiktok_auth.credentials.models import Status
-from tap_tiktok_auth.credentials.tokens import TokenState
+from tap_tiktok_auth.credentials.models import Status, TokenState
 from tap_tiktok_auth.errors import (
     ConfigurationError,
     PermissionMissing,

@@ -21,7 +21,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_tiktok_auth import errors, streams
 from tap_tiktok_auth.config import parsing, settings, values
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.process import EXIT_INTERRUPTED, describe, is_closed_pipe
 from tap_tiktok_auth.redaction import clean, install, teach
@@ -118,7 +118,7 @@ class TapTikTokAuth(Tap):
     @cached_property
     def extraction(self) -> streams.Extraction:
         """The run over the connections; opens the store when a stream is read."""
-        return streams.Extraction(lambda: session(self.settings), self.logger)
+        return streams.Extraction(lambda: open_manager(self.settings), self.logger)
 
     def complete(self, work: Callable[[], object]) -> None:
         """Have all tokens ready, do the work, close everything, and judge.

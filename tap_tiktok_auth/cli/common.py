@@ -18,7 +18,7 @@ from tap_tiktok_auth.cli import terminal
 from tap_tiktok_auth.cli.output import EXIT_ERROR, tell
 from tap_tiktok_auth.config import parsing, values
 from tap_tiktok_auth.config.models import DEFAULT_NAME
-from tap_tiktok_auth.credentials.session import new_manager, session
+from tap_tiktok_auth.credentials.manager import TokenManager, open_manager
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
 from tap_tiktok_auth.redaction import install, repeatable, teach
 from tap_tiktok_auth.store import empty_store, is_postgres, missing_file, sqlite_path
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tap_tiktok_auth.config.models import Config, Connection
-    from tap_tiktok_auth.credentials.manager import TokenManager
 
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,3})?")
 
@@ -174,7 +173,7 @@ def open_existing(
     wanted = set(filter(None, names))
     seeds = {connection.name for connection in config.connections if connection.seed}
     if path is None or (begins and seeds and (not wanted or wanted & seeds)):
-        with session(config) as manager:
+        with open_manager(config) as manager:
             yield manager
         return
     if config.token_store_key is not None:
@@ -187,7 +186,7 @@ def open_existing(
         )
     tell(f"there is no token store at {path} yet")
     with closing(empty_store()) as store:
-        yield new_manager(config, store)
+        yield TokenManager(config, store)
 
 
 def connection_named(manager: TokenManager, name: str | None) -> Connection:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tap_tiktok_auth.config.parsing import check_name, parse
 from tap_tiktok_auth.config.values import from_environment
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import StoreError
 from tap_tiktok_auth.process import give_stdout_up
 from tap_tiktok_auth.store import missing_file
@@ -46,7 +46,7 @@ def _fresh_token(name: str) -> str | None:
         return None
     if config.hosts.strangers():
         return None  # the command line warns of them
-    with session(config) as manager:
+    with open_manager(config) as manager:
         try:
             stored = manager.store.read(check_name(name))
         except StoreError as error:

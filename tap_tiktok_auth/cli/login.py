@@ -18,7 +18,7 @@ from tap_tiktok_auth.cli import common, output, terminal
 from tap_tiktok_auth.config import settings, values
 from tap_tiktok_auth.config.models import DEFAULT_NAME, App
 from tap_tiktok_auth.config.parsing import check_app
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TikTokAuthError
 from tap_tiktok_auth.login import finish
 from tap_tiktok_auth.login.browser import has_browser, is_elsewhere, open_browser, page
@@ -136,7 +136,7 @@ def login(  # noqa: PLR0913  (one parameter for each option)
         raise click.UsageError(
             "--complete stands alone: the login that it finishes knows its name, app and api."
         )
-    with session(common.load(config_paths)) as manager:
+    with open_manager(common.load(config_paths)) as manager:
         if answer is not None:
             _complete(manager, answer, expect)
         elif with_token:

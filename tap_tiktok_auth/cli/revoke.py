@@ -10,7 +10,6 @@ import click
 
 from tap_tiktok_auth.cli import common, output
 from tap_tiktok_auth.config.parsing import check_name
-from tap_tiktok_auth.credentials import revocation
 from tap_tiktok_auth.errors import AuthorizationRequired, StoreDamaged
 from tap_tiktok_auth.store import missing_file
 from tap_tiktok_auth.store.rows import name_shown
@@ -64,7 +63,7 @@ def revoke(name: str | None, config_paths: tuple[str, ...], yes: bool) -> None:
         # has ended, what TikTok says about the old token is final.
         with suppress(AuthorizationRequired):
             connection = manager.get_token(connection).connection
-        revocation.revoke(manager, connection)
+        manager.revoke(connection)
     click.echo(f"{name}: revoked at TikTok")
     output.tell(f"To remove it here too: tiktok-auth forget {name}")
 

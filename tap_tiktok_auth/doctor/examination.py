@@ -20,7 +20,7 @@ from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import Request
 from tap_tiktok_auth.credentials import health
 from tap_tiktok_auth.credentials.health import status_of
-from tap_tiktok_auth.credentials.session import new_manager
+from tap_tiktok_auth.credentials.manager import TokenManager
 from tap_tiktok_auth.doctor import settings
 from tap_tiktok_auth.doctor.findings import Finding, from_error
 from tap_tiktok_auth.errors import ConfigurationError, TikTokAuthError, TryAgainLater
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.config.models import Config
     from tap_tiktok_auth.credentials.checks import CheckResult
-    from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.credentials.tokens import Token
+    from tap_tiktok_auth.credentials.models import Token
     from tap_tiktok_auth.doctor.findings import Level
     from tap_tiktok_auth.store import Store
 
@@ -78,7 +77,7 @@ def examine(
     else:
         with closing(opened) as store:
             found += [_no_store_yet(path)] if path else []
-            apis |= _check_stored(new_manager(config, store), found, is_new=path is not None)
+            apis |= _check_stored(TokenManager(config, store), found, is_new=path is not None)
     return [*found, *check_hosts(config, apis)]
 
 

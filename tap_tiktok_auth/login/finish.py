@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import Connection, SeedKind
     from tap_tiktok_auth.credentials.checks import CheckResult
     from tap_tiktok_auth.credentials.manager import TokenManager
-    from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection
-    from tap_tiktok_auth.credentials.tokens import Token
+    from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection, Token
 
 #: The largest text that tokens are read from, in characters.
 TOKENS_LIMIT = 65_536

@@ -12,11 +12,12 @@ from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import is_name
 from tap_tiktok_auth.credentials.models import (
     LastError,
+    ObtainedBy,
     Status,
     StoredConnection,
+    Token,
     TokenRequestMark,
 )
-from tap_tiktok_auth.credentials.tokens import ObtainedBy, Token
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
 from tap_tiktok_auth.store.keys import DAMAGED, MEND
 

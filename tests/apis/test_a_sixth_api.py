@@ -14,8 +14,7 @@ from tap_tiktok_auth.apis import APIS, responses
 from tap_tiktok_auth.apis.base import Identity, Request, TokenApi
 from tap_tiktok_auth.apis.platforms import BUSINESS
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.revocation import revoke
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import ConfigurationError, GrantRejected, NoAnswer
 from tests.served import Served
 
@@ -165,7 +164,7 @@ def manager(
                 "token_store": f"sqlite:///{tmp_path / 'tokens.db'}",
             }
         )
-        with session(config) as manager:
+        with open_manager(config) as manager:
             yield manager
 
 
@@ -176,7 +175,7 @@ def test_exchange_refresh_and_revoke(manager: TokenManager, provider: Provider) 
     assert manager.get_token(connection).token.access_token == "access-1"
     assert manager.get_token(connection).token.access_token == "access-1"
     assert manager.get_token(connection, force=True).token.access_token == "access-2"
-    assert revoke(manager, connection).status == "revoked"
+    assert manager.revoke(connection).status == "revoked"
     assert provider.posts == [
         ("/token", "code-1"),
         ("/token", "refresh-1"),

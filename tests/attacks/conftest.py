@@ -19,9 +19,8 @@ from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.config.models import App, Connection, Seed
 from tap_tiktok_auth.config.settings import ENV_PREFIX
-from tap_tiktok_auth.credentials.models import StoredConnection
-from tap_tiktok_auth.credentials.session import session
-from tap_tiktok_auth.credentials.tokens import Token
+from tap_tiktok_auth.credentials.manager import open_manager
+from tap_tiktok_auth.credentials.models import StoredConnection, Token
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import Store, open_store
 from tap_tiktok_auth.store.keys import new_key
@@ -100,7 +99,7 @@ class Target:
     @contextmanager
     def manager(self, **more: Any) -> Iterator[TokenManager]:
         """Open a manager over the store, as each process does."""
-        with session(self.config(**more)) as manager:
+        with open_manager(self.config(**more)) as manager:
             yield manager
 
     @contextmanager

@@ -207,8 +207,7 @@ def use(given: Given) -> int:
     from tap_tiktok_auth import TikTokAuthenticator  # noqa: PLC0415
     from tap_tiktok_auth.config.parsing import parse  # noqa: PLC0415
     from tap_tiktok_auth.credentials.checks import check_all  # noqa: PLC0415
-    from tap_tiktok_auth.credentials.revocation import revoke  # noqa: PLC0415
-    from tap_tiktok_auth.credentials.session import session  # noqa: PLC0415
+    from tap_tiktok_auth.credentials.manager import open_manager  # noqa: PLC0415
     from tap_tiktok_auth.errors import TikTokAuthError  # noqa: PLC0415
 
     done = 0
@@ -223,7 +222,7 @@ def use(given: Given) -> int:
         except requests.RequestException:
             pass  # of the program's own request
 
-    with session(parse(given.config)) as manager:
+    with open_manager(parse(given.config)) as manager:
         for turn in (False, True):
             for result in check_all(manager, manager.connections(), force=turn):
                 done += 1
@@ -234,9 +233,9 @@ def use(given: Given) -> int:
         with TikTokAuthenticator.from_config(given.config, name) as auth:
             for host in given.hosts:
                 attempt(requests.get, host + path, auth=auth, timeout=20)
-    with session(parse(given.config)) as manager:
+    with open_manager(parse(given.config)) as manager:
         for connection in manager.connections() * 2:
-            attempt(revoke, manager, connection)
+            attempt(manager.revoke, connection)
     return done
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_tiktok_auth.credentials.leases import Leases
-from tap_tiktok_auth.credentials.session import new_manager
+from tap_tiktok_auth.credentials.manager import TokenManager
 from tap_tiktok_auth.errors import GrantRejected, TikTokAuthError
 from tap_tiktok_auth.store import open_store
 from tests.attacks.conftest import command
@@ -79,7 +79,7 @@ def test_a_clock_that_was_wrong(target: Target, wrong: float) -> None:
     offset, real = [wrong], target.tiktok.now
     with (
         closing(open_store(target.url, target.key, clock=lambda: real() + offset[0])) as store,
-        closing(new_manager(target.config(), store)) as manager,
+        closing(TokenManager(target.config(), store)) as manager,
     ):
         acme = manager.connection("acme")
         wrongly = manager.get_token(acme, force=True)

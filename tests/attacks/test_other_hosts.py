@@ -14,7 +14,7 @@ import requests
 from tap_tiktok_auth import TikTokAuthenticator
 from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.config.models import App, Connection, Seed
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.consent import begin_login
 from tap_tiktok_auth.login.finish import finish_login
@@ -118,7 +118,7 @@ def test_a_seed_whose_chain_is_stored_is_refused_too(
         manager.get_token(manager.connection("default"))
     before = target.record("default")
     with (
-        session(parsing.parse(elsewhere | seeded)) as manager,
+        open_manager(parsing.parse(elsewhere | seeded)) as manager,
         pytest.raises(ConfigurationError, match="its tokens are for"),
     ):
         manager.get_token(manager.connection("default"), force=force)
@@ -144,7 +144,7 @@ def test_a_stored_app_secret_begins_no_login_elsewhere(
     """For a login elsewhere the app is asked for, as its stored secret is for one host."""
     log_in(target, "marketing")
     for settings, is_known in ((elsewhere, False), (target.settings(), True)):
-        with session(parsing.parse(settings)) as manager:
+        with open_manager(parsing.parse(settings)) as manager:
             assert (plan_login(manager, "acme", None, ())[0].app is not None) == is_known
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tap_tiktok_auth import TikTokAuthenticator
 from tap_tiktok_auth.config import parsing
-from tap_tiktok_auth.credentials.session import new_manager
+from tap_tiktok_auth.credentials.manager import TokenManager
 from tap_tiktok_auth.store import open_store
 
 from .loopback import Loopback
@@ -17,7 +17,6 @@ from .loopback import Loopback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.simulator import Simulator
 
     Make = Callable[..., TikTokAuthenticator]
@@ -43,7 +42,7 @@ class Opener:
             return read(name)
 
         store.read = counted  # type: ignore[method-assign]
-        manager = new_manager(config, store)
+        manager = TokenManager(config, store)
         try:
             yield manager
         finally:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.credentials.session import new_manager
+from tap_tiktok_auth.credentials.manager import TokenManager
 from tap_tiktok_auth.errors import GrantRejected, TikTokAuthError
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import open_store
@@ -91,7 +91,7 @@ class Lane:
 
     def _try_to_go_on(self) -> TikTokAuthError | None:
         """Refresh in this process; return why it is not possible."""
-        manager = new_manager(self.place.config(), self.chain.store)
+        manager = TokenManager(self.place.config(), self.chain.store)
         try:
             held = manager.get_token(manager.connection(self.chain.name), force=True)
         except TikTokAuthError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.credentials.session import new_manager
+from tap_tiktok_auth.credentials.manager import TokenManager
 from tests.chaos.worker import refresh_through_outages
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_nothing_is_lost_while_the_server_restarts(
         assert nursery.exit_code(process) == 0
     assert failures
     assert all(line.count(".") and "\n" not in line for line in failures)
-    manager = new_manager(place.config(), chain.store)
+    manager = TokenManager(place.config(), chain.store)
     manager.get_token(manager.connection("acme"), force=True)
     manager.close()
     assert chain.answered_refreshes == chain.stored_refreshes

@@ -19,7 +19,7 @@ import tap_tiktok_auth.store.postgres
 import tap_tiktok_auth.store.recovery
 import tap_tiktok_auth.store.sqlite  # noqa: F401
 from tap_tiktok_auth.config import parsing
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import StoreError
 from tap_tiktok_auth.store import open_store
 
@@ -102,7 +102,7 @@ def open_once(store: str, key: str, barrier: Barrier, answer: Pipe) -> None:
 
 def ask_once(place: Place, barrier: Barrier, answer: Pipe) -> None:
     """Ask for a token at the same moment as all others; answer with generation and token."""
-    with session(place.config()) as manager:
+    with open_manager(place.config()) as manager:
         connection = manager.connection("acme")
         barrier.wait()
         held = manager.get_token(connection)
@@ -116,7 +116,7 @@ def ask_on_and_on(
     machine.move_in()
     seen: dict[int, str] = {}
     clashes: list[Any] = []
-    with session(place.config()) as manager:
+    with open_manager(place.config()) as manager:
         connection = manager.connection("acme")
         barrier.wait()
         end = time.monotonic() + seconds
@@ -139,7 +139,7 @@ def refresh_until_killed(place: Place, name: str, ready: Pipe) -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, leave)
-    with session(place.config()) as manager:
+    with open_manager(place.config()) as manager:
         connection = manager.connection(name)
         ready.send("ready")
         while not told:
@@ -149,7 +149,7 @@ def refresh_until_killed(place: Place, name: str, ready: Pipe) -> None:
 def refresh_through_outages(place: Place, over: Event, answer: Pipe) -> None:
     """Refresh a connection until it is over, whatever the store does; answer with failures."""
     failures: list[str] = []
-    with session(place.config()) as manager:
+    with open_manager(place.config()) as manager:
         connection = manager.connection("acme")
         answer.send("ready")
         while not over.is_set():

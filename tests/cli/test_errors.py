@@ -92,7 +92,7 @@ command.{entry}()
         ("tap", ["tap-tiktok-auth", "--config", "ENV"], "tap_tiktok_auth.streams"),
         ("tiktok_auth", ["tiktok-auth", "status"], "click"),
         ("tiktok_auth", ["tiktok-auth", "status"], "tap_tiktok_auth.cli.connections_view"),
-        ("tiktok_auth", ["tiktok-auth", "token", "acme"], "tap_tiktok_auth.credentials.session"),
+        ("tiktok_auth", ["tiktok-auth", "token", "acme"], "tap_tiktok_auth.credentials.manager"),
         ("tiktok_auth", ["tiktok-auth", "token", "acme"], "sqlite3"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from tap_tiktok_auth.config import parsing, values
 from tap_tiktok_auth.config.settings import ENV_PREFIX
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tests.authenticator.loopback import Loopback
 
 from .world import DAY
@@ -161,7 +161,7 @@ def test_a_namesake_s_work_is_not_its_own(world: World) -> None:
         settings = values.from_environment({**world.environment, **at_host})
 
         def refresh_theirs() -> None:
-            with session(parsing.parse(settings)) as manager:
+            with open_manager(parsing.parse(settings)) as manager:
                 manager.get_token(manager.connection("theirs"))
 
         namesake = threading.Thread(target=refresh_theirs)

@@ -16,8 +16,7 @@ from click.testing import CliRunner
 
 from tap_tiktok_auth.cli.main import main
 from tap_tiktok_auth.config.settings import ENV_PREFIX
-from tap_tiktok_auth.credentials.models import StoredConnection
-from tap_tiktok_auth.credentials.tokens import Token
+from tap_tiktok_auth.credentials.models import StoredConnection, Token
 from tap_tiktok_auth.store import open_store
 from tap_tiktok_auth.store.keys import new_key
 

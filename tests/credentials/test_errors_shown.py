@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import TikTokAuthError
 from tests.standin.runs import APIS
 from tests.standin.world import DAY
@@ -45,7 +45,7 @@ def test_no_form_of_an_error_has_a_secret(bench: Bench, api: str) -> None:
     for name, fault in FAULTS.items():
         bench.standin.fail("token/", times=20, **fault)
         config = parse(bench.settings(bench.consented(api, name)))
-        with session(config) as manager, pytest.raises(TikTokAuthError) as caught:
+        with open_manager(config) as manager, pytest.raises(TikTokAuthError) as caught:
             manager.get_token(config.connections[0])
         error = caught.value
         assert not [secret for secret in bench.secrets() if secret in forms(error)]
@@ -58,7 +58,7 @@ def test_no_form_of_an_error_has_a_secret(bench: Bench, api: str) -> None:
 def test_no_value_shows_its_secrets(bench: Bench) -> None:
     """What a debugger prints of configs, connections, records, tokens and requests has none."""
     config = parse(bench.settings(*(bench.consented(api) for api in APIS)))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         for connection in config.connections:
             held = manager.get_token(connection)
             api = manager.api(connection)
@@ -72,7 +72,7 @@ def test_no_value_shows_its_secrets(bench: Bench) -> None:
 def test_forced_and_long_enough(bench: Bench) -> None:
     """Who wants a newer token, or one that lasts longer, gets it by one refresh."""
     config = parse(bench.settings(bench.consented("accounts")))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         connection = config.connections[0]
         first = manager.get_token(connection)
         assert manager.get_token(connection, min_lifetime=DAY // 2).token == first.token

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.manager import TokenManager
@@ -25,7 +25,7 @@ def test_a_bug_under_the_lease_does_not_lock_others_out(
 ) -> None:
     """After an unexpected exception the next who asks is served at once, and TikTok asked once."""
     config = parse(tiktok_connection)
-    with session(config) as manager:
+    with open_manager(config) as manager:
         with monkeypatch.context() as patch:
             patch.setattr(type(manager), "client", property(_broken))
             with pytest.raises(RuntimeError):

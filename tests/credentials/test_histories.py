@@ -13,12 +13,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tap_tiktok_auth.apis.base import Identity
+from tap_tiktok_auth.apis.base import Identity, TokenResponse
 from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.credentials import lifecycle, transitions
 from tap_tiktok_auth.credentials.lifecycle import Circumstances, TokenOptions
 from tap_tiktok_auth.credentials.models import StoredConnection
-from tap_tiktok_auth.credentials.tokens import TokenResponse
 from tap_tiktok_auth.credentials.transitions import TokenRequest
 from tap_tiktok_auth.errors import AccessTokenRejected, TikTokAuthError
 from tests.credentials.rotating import FATES, LIFE, Killed, Rotating
@@ -26,7 +25,7 @@ from tests.credentials.rotating import FATES, LIFE, Killed, Rotating
 if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import SeedKind
     from tap_tiktok_auth.credentials.lifecycle import Decision
-    from tap_tiktok_auth.credentials.tokens import ObtainedBy
+    from tap_tiktok_auth.credentials.models import ObtainedBy
 
 MARGIN = 1800.0
 CONNECTION = Connection("acme", "accounts")

@@ -10,7 +10,7 @@ from tap_tiktok_auth.config.models import App, Connection, Seed
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials import renewal
 from tap_tiktok_auth.credentials.leases import Leases
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import (
     AuthorizationRequired,
     ConfigurationError,
@@ -34,7 +34,7 @@ def manager(bench: Bench) -> Iterator[TokenManager]:
     entry = bench.consented("accounts", "acme")
     seed = Seed("auth_code", auth_code=entry["auth_code"])
     app = App(entry["app_id"], entry["app_secret"])
-    with session(parse(bench.settings())) as manager:
+    with open_manager(parse(bench.settings())) as manager:
         manager.log_in(Connection("acme", "accounts", app, seed, entry["redirect_uri"]))
         yield manager
 
@@ -86,7 +86,7 @@ def test_a_token_is_refreshed_by_its_own_app(
         settings |= other | {"api": "accounts"}
     elif place == "of the connection":
         settings["connections"] = [{"name": "acme", "api": "accounts", **other}]
-    with session(parse(settings)) as manager:
+    with open_manager(parse(settings)) as manager:
         manager.get_token(manager.connection("acme"), force=True)
     own = app_of("accounts")
     assert sent_app(bench) == (own, bench.world.apps[own])
@@ -98,7 +98,7 @@ def test_the_config_has_the_newer_secret(bench: Bench, manager: TokenManager) ->
     own = app_of("accounts")
     secret = bench.world.add_app(own)
     entry = bench.connection("accounts", "acme")
-    with session(parse(bench.settings(entry))) as manager:
+    with open_manager(parse(bench.settings(entry))) as manager:
         manager.get_token(manager.connection("acme"), force=True)
     assert sent_app(bench) == (own, secret)
 
@@ -114,7 +114,7 @@ def test_a_run_leaves_out_what_only_another_config_can_refresh(bench: Bench, app
         "app_secret": bench.world.apps[app_of(app)],
     }
     config = bench.settings(bench.consented("marketing"), **default)
-    with session(parse(config)) as manager:
+    with open_manager(parse(config)) as manager:
         names = [connection.name for connection in manager.connections()]
     assert ("acme" in names) == (app == "accounts")
 
@@ -145,7 +145,7 @@ def test_what_never_had_a_token_was_not_revoked(bench: Bench, manager: TokenMana
     entry = bench.connection("accounts", "new", auth_code="no-such-code")
     assert bench.run(bench.settings(entry)).code == 1
     del entry["auth_code"]
-    with session(parse(bench.settings(entry))) as other:
+    with open_manager(parse(bench.settings(entry))) as other:
         with pytest.raises(AuthorizationRequired) as caught:
             other.get_token(other.connection("new"))
         assert not isinstance(caught.value, Revoked)

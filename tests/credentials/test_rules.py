@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.apis.base import Identity
+from tap_tiktok_auth.apis.base import Identity, TokenResponse
 from tap_tiktok_auth.config.models import Connection
 from tap_tiktok_auth.credentials import lifecycle, transitions
 from tap_tiktok_auth.credentials.lifecycle import Circumstances, Decision, TokenOptions
 from tap_tiktok_auth.credentials.models import StoredConnection, Token, TokenRequestMark
-from tap_tiktok_auth.credentials.tokens import TokenResponse
 from tap_tiktok_auth.credentials.transitions import TokenRequest
 from tap_tiktok_auth.errors import (
     AccessTokenRejected,

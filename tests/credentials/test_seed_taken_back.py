@@ -8,7 +8,7 @@ import pytest
 
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials.checks import check
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import AuthorizationRequired, GrantRejected
 from tap_tiktok_auth.metadata import token_metadata
 
@@ -20,15 +20,15 @@ def test_the_former_chain_goes_on(
     tiktok_simulator: Simulator, tiktok_connection: dict[str, Any]
 ) -> None:
     """After a bad new code is taken back, the token from the good one is used as before."""
-    with session(parse(tiktok_connection)) as manager:
+    with open_manager(parse(tiktok_connection)) as manager:
         good = manager.get_token(manager.connection("default")).token.access_token
 
-    with session(parse({**tiktok_connection, "auth_code": "never-valid"})) as manager:
+    with open_manager(parse({**tiktok_connection, "auth_code": "never-valid"})) as manager:
         report = check(manager, manager.connection("default"))
         assert isinstance(report.error, GrantRejected)
         assert token_metadata(report, manager)["status"] == "reauthorization_required"
 
-    with session(parse(tiktok_connection)) as manager:
+    with open_manager(parse(tiktok_connection)) as manager:
         assert manager.get_token(manager.connection("default")).token.access_token == good
         report = check(manager, manager.connection("default"))
         assert token_metadata(report, manager)["status"] == "active"
@@ -43,6 +43,6 @@ def test_a_refused_code_is_not_sent_again(
     """A code that TikTok refused is remembered: later runs say so without asking."""
     config = parse({**tiktok_connection, "auth_code": "never-valid"})
     for _ in range(1 + again):
-        with session(config) as manager, pytest.raises(AuthorizationRequired, match="code"):
+        with open_manager(config) as manager, pytest.raises(AuthorizationRequired, match="code"):
             manager.get_token(manager.connection("default"))
     assert tiktok_simulator.count(action="exchange") == 1

@@ -9,7 +9,7 @@ import pytest
 
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials import leases, manager, renewal
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import StoreUnavailable
 from tap_tiktok_auth.store.sql import SqlStore
 from tests.standin.world import DAY
@@ -105,7 +105,7 @@ def test_a_store_that_comes_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     """A program that goes on running delivers the token by itself, for other machines too."""
     monkeypatch.setattr(manager, "DELIVER_EVERY", 0.01)
     config = parse(bench.settings(bench.consented("accounts")))
-    with session(config) as program:
+    with open_manager(config) as program:
         with monkeypatch.context() as patch:
             patch.setattr(SqlStore, "commit", failing(99, SqlStore.commit))
             with pytest.raises(StoreUnavailable, match="is kept, encrypted, in"):

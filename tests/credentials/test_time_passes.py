@@ -11,7 +11,7 @@ import pytest
 
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials import renewal
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import NoAnswer, TryAgainLater
 from tap_tiktok_auth.store.sql import SqlStore
 from tests.standin.world import DAY
@@ -28,14 +28,14 @@ def test_a_token_that_ends_while_another_process_is_waited_for(
     """Who came while the old token worked is served as well as who comes when it has ended."""
     monkeypatch.setattr(renewal, "PATIENCE_WITH_TOKEN", 1.0)
     config = parse(bench.settings(bench.consented("accounts")))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         first = manager.get_token(config.connections[0])
     bench.pass_time(DAY - 0.5)
     gate = threading.Event()
     bench.standin.fail("/refresh_token/", carried_out=True, body=..., gate=gate)
 
     def ask() -> str:
-        with session(config) as manager:
+        with open_manager(config) as manager:
             return manager.get_token(config.connections[0]).token.access_token
 
     with ThreadPoolExecutor(2) as pool:
@@ -56,7 +56,11 @@ def test_another_process_is_waited_for_in_vain(
     monkeypatch.setattr(renewal, "PATIENCE_WITHOUT_TOKEN", 0.1)
     config = parse(bench.settings(bench.consented("accounts")))
     (connection,) = config.connections
-    with session(config) as holder, session(config) as waiter, ThreadPoolExecutor(1) as pool:
+    with (
+        open_manager(config) as holder,
+        open_manager(config) as waiter,
+        ThreadPoolExecutor(1) as pool,
+    ):
         before = holder.get_token(connection)
         bench.pass_time(DAY - 60 if works else DAY + 60)
         gate = threading.Event()
@@ -83,7 +87,7 @@ def test_a_token_that_ends_while_the_store_is_waited_for(
 ) -> None:
     """A token that has ended before its failed refresh was stored is not handed out."""
     config = parse(bench.settings(bench.consented("accounts")))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         manager.get_token(config.connections[0])
     bench.pass_time(DAY - 10)
     bench.standin.fail("/refresh_token/", body=b"")
@@ -95,7 +99,7 @@ def test_a_token_that_ends_while_the_store_is_waited_for(
 
     monkeypatch.setattr(SqlStore, "commit", wait_and_commit)
     monkeypatch.setattr(SqlStore, "now", lambda _: time.time() + passed[0])
-    with session(config) as manager, pytest.raises(NoAnswer):
+    with open_manager(config) as manager, pytest.raises(NoAnswer):
         manager.get_token(config.connections[0])
 
 
@@ -107,7 +111,7 @@ class TestUnconfirmed:
         """Return the config of a connection whose forced refresh got no answer."""
         config = bench.settings(bench.consented("accounts"))
         parsed = parse(config)
-        with session(parsed) as manager:
+        with open_manager(parsed) as manager:
             manager.get_token(parsed.connections[0])
             bench.standin.fail("/refresh_token/", body=None)
             manager.get_token(parsed.connections[0], force=True)
@@ -137,6 +141,6 @@ class TestUnconfirmed:
     ) -> None:
         """A library's next request does not wait for TikTok: its token works."""
         parsed = parse(config)
-        with session(parsed) as manager:
+        with open_manager(parsed) as manager:
             assert manager.get_token(parsed.connections[0]).warning is None
         assert len(bench.standin.token_posts) == 2

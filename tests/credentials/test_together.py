@@ -10,8 +10,7 @@ import pytest
 
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials.data_calls import replace_rejected
-from tap_tiktok_auth.credentials.revocation import revoke
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import AccessTokenRejected, AuthorizationRequired, NoAnswer
 from tests.standin.runs import APIS, TIMED
 from tests.standin.world import DAY
@@ -30,7 +29,7 @@ def test_one_refresh_for_all(bench: Bench, api: str) -> None:
     gate = threading.Barrier(ASKERS)
 
     def ask(_: int) -> str:
-        with session(config) as manager:
+        with open_manager(config) as manager:
             gate.wait(30)
             return manager.get_token(config.connections[0]).token.access_token
 
@@ -45,7 +44,7 @@ def test_one_refresh_for_all(bench: Bench, api: str) -> None:
 def test_one_refresh_for_all_whose_token_is_refused(bench: Bench) -> None:
     """Only the very token that was refused is given up: later refusals of it find the new one."""
     config = parse(bench.settings(bench.consented("accounts")))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         held = manager.get_token(config.connections[0])
         rejection = AccessTokenRejected("refused", code="40105")
         with ThreadPoolExecutor(ASKERS) as pool:
@@ -61,7 +60,7 @@ def test_a_refused_app_token_is_replaced(bench: Bench) -> None:
     """A token of the app itself that TikTok refuses is asked for again."""
     entry = bench.connection("login_kit", grant_type="client_credentials")
     config = parse(bench.settings(entry))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         held = manager.get_token(config.connections[0])
         other = replace_rejected(manager, held, AccessTokenRejected("refused"))
         assert other.token.access_token != held.token.access_token
@@ -74,11 +73,11 @@ def test_revocation(bench: Bench, api: str) -> None:
     """A revoked chain stays ended, its row stays, its secrets go, its seed starts nothing."""
     settings = bench.settings(bench.consented(api))
     config = parse(settings)
-    with session(config) as manager:
+    with open_manager(config) as manager:
         manager.get_token(config.connections[0])
-        revoke(manager, config.connections[0])
+        manager.revoke(config.connections[0])
         with pytest.raises(AuthorizationRequired, match="no token to revoke"):
-            revoke(manager, config.connections[0])
+            manager.revoke(config.connections[0])
         with pytest.raises(AuthorizationRequired, match="was revoked"):
             manager.get_token(config.connections[0])
     assert all(access.consent.revoked for access in bench.world.access.values())
@@ -96,21 +95,21 @@ def test_revocation(bench: Bench, api: str) -> None:
 def test_revocation_of_a_dead_token(bench: Bench, api: str) -> None:
     """A token that TikTok does not know any more is as good as revoked."""
     config = parse(bench.settings(bench.consented(api)))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         manager.get_token(config.connections[0])
         bench.world.revoke_all()
         if api == "login_kit":
             body = {"error": "invalid_grant", "error_description": "", "log_id": "20261121AB"}
             bench.standin.fail("/oauth/revoke/", status=400, body=body)
-        assert revoke(manager, config.connections[0]).status == "revoked"
+        assert manager.revoke(config.connections[0]).status == "revoked"
 
 
 def test_revocation_without_an_answer(bench: Bench) -> None:
     """As long as TikTok does not say that it is done the token is kept."""
     config = parse(bench.settings(bench.consented("accounts")))
-    with session(config) as manager:
+    with open_manager(config) as manager:
         token = manager.get_token(config.connections[0]).token
         bench.standin.fail("/revoke/", times=100)
         with pytest.raises(NoAnswer):
-            revoke(manager, config.connections[0])
+            manager.revoke(config.connections[0])
     assert bench.record("accounts").token == token

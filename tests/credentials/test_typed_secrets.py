@@ -11,7 +11,7 @@ import pytest
 
 from tap_tiktok_auth.config.models import App, Seed
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tap_tiktok_auth.errors import TikTokAuthError
 from tap_tiktok_auth.redaction import install
 
@@ -28,7 +28,7 @@ def test_it_is_masked_in_logs(
     monkeypatch.setattr(root, "handlers", [logging.StreamHandler(stream)])
     monkeypatch.setattr(logging, "lastResort", None)
     install()
-    with session(parse(tiktok_connection)) as manager:
+    with open_manager(parse(tiktok_connection)) as manager:
         typed = replace(
             manager.connections()[0],
             app=App("7000000000000000001", app_secret),

@@ -20,7 +20,7 @@ from tests.served import Served
 from tests.store.samples import left_behind
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.credentials.tokens import Token
+    from tap_tiktok_auth.credentials.models import Token
     from tests.doctor.conftest import Patient
 
 DAY = 86_400.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tap_tiktok_auth.config.models import App, Connection
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.session import new_manager
+from tap_tiktok_auth.credentials.manager import TokenManager
 from tap_tiktok_auth.errors import AuthorizationRequired, ConfigurationError, TryAgainLater
 from tap_tiktok_auth.login.consent import (
     LIFETIME,
@@ -28,7 +28,6 @@ from tap_tiktok_auth.login.consent import (
 )
 
 if TYPE_CHECKING:
-    from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.store import Store
     from tests.login.conftest import Clock
 
@@ -44,7 +43,7 @@ def request_to(redirect_uri: str) -> AuthorizationRequest:
 
 @pytest.fixture(name="manager")
 def _manager(store: Store) -> TokenManager:
-    return new_manager(parse({}), store)
+    return TokenManager(parse({}), store)
 
 
 def test_a_state_works_once_and_not_for_long(manager: TokenManager, clock: Clock) -> None:
@@ -69,7 +68,7 @@ def test_ad_accounts_of_the_config_are_those_of_the_login(store: Store) -> None:
     """Where the config names ad accounts, because TikTok tells none, a login keeps to them."""
     entry = {"name": "acme", "auth_code": "c", "advertiser_ids": ["7"]}
     top = {"app_id": "1", "app_secret": "s", "connections": [entry]}
-    manager = new_manager(parse(top), store)
+    manager = TokenManager(parse(top), store)
     request = begin_login(manager, Connection("acme", "marketing", APP), "https://example.com/")
     started = accept_response(manager, AuthorizationResponse(request.state, "c"))
     assert started.advertiser_ids == ("7",)

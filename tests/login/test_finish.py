@@ -10,8 +10,7 @@ import pytest
 from tap_tiktok_auth.apis.base import Account, Advertiser, Identity
 from tap_tiktok_auth.config.models import App, Connection
 from tap_tiktok_auth.credentials.checks import CheckResult
-from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection
-from tap_tiktok_auth.credentials.tokens import Token
+from tap_tiktok_auth.credentials.models import AdvertiserAccess, StoredConnection, Token
 from tap_tiktok_auth.errors import ConfigurationError, Unreachable
 from tap_tiktok_auth.login.finish import FinishedLogin, new_owner, read_tokens, seed_of
 

@@ -11,9 +11,8 @@ from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.apis.base import check_account_holder_uri
 from tap_tiktok_auth.config.models import App, Connection
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.models import StoredConnection
-from tap_tiktok_auth.credentials.session import new_manager
-from tap_tiktok_auth.credentials.tokens import Token
+from tap_tiktok_auth.credentials.manager import TokenManager
+from tap_tiktok_auth.credentials.models import StoredConnection, Token
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.login.plan import (
     DEFAULT_PORT,
@@ -42,7 +41,7 @@ Planned = tuple[Connection, tuple[str, ...]]
 
 def plan(store: Store, settings: dict[str, Any], api: str | None = None, *scopes: str) -> Planned:
     """Plan a login of the connection acme."""
-    return plan_login(new_manager(parse(settings), store), "acme", api, scopes)
+    return plan_login(TokenManager(parse(settings), store), "acme", api, scopes)
 
 
 @pytest.mark.parametrize(

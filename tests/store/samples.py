@@ -11,9 +11,9 @@ from tap_tiktok_auth.credentials.models import (
     LastError,
     PendingLogin,
     StoredConnection,
+    Token,
     TokenRequestMark,
 )
-from tap_tiktok_auth.credentials.tokens import Token
 from tap_tiktok_auth.store import recovery
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.credentials.models import LastError, StoredConnection, TokenRequestMark
-from tap_tiktok_auth.credentials.tokens import Token
+from tap_tiktok_auth.credentials.models import LastError, StoredConnection, Token, TokenRequestMark
 from tap_tiktok_auth.errors import StoreDamaged
 from tests.store.samples import ACCESS, full_record, renewed, stored
 

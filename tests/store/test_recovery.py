@@ -16,7 +16,7 @@ import pytest
 
 from tap_tiktok_auth.config import parsing
 from tap_tiktok_auth.credentials import renewal
-from tap_tiktok_auth.credentials.session import new_manager
+from tap_tiktok_auth.credentials.manager import TokenManager
 from tap_tiktok_auth.errors import StoreDamaged, StoreUnavailable
 from tap_tiktok_auth.simulator import Simulator
 from tap_tiktok_auth.store import open_store, recovery, rows
@@ -29,7 +29,6 @@ from tests.store.samples import ACCESS, full_record, left_behind, renewed, store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tap_tiktok_auth.credentials.manager import TokenManager
     from tap_tiktok_auth.credentials.models import Credentials, StoredConnection
     from tap_tiktok_auth.store import Store
     from tests.postgres_server import PostgresServer
@@ -64,7 +63,7 @@ def manager_of(tiktok: Simulator, store: Store) -> TokenManager:
             "business_api_url": tiktok.url,
         }
     )
-    return new_manager(config, store)
+    return TokenManager(config, store)
 
 
 def obtain(manager: TokenManager) -> Credentials:
@@ -106,7 +105,7 @@ def test_locked_between_answer_and_commit(tmp_path: Path, tiktok: Simulator) -> 
         backup.execute("ROLLBACK")
     file = check_file(error)
     assert file.is_relative_to(place.path.parent)
-    held = obtain(new_manager(manager.config, place.open()))
+    held = obtain(TokenManager(manager.config, place.open()))
     assert tiktok.token_state(held.token.access_token) == "live"
     assert tiktok.count("refresh") == 1
     assert not file.exists()

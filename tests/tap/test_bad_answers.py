@@ -13,7 +13,7 @@ from tests.standin.world import DAY, app_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tap_tiktok_auth.credentials.tokens import Token
+    from tap_tiktok_auth.credentials.models import Token
     from tests.standin.runs import Bench, Run
 
 pytestmark = pytest.mark.usefixtures("waits")

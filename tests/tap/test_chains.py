@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_tiktok_auth.config.parsing import parse
-from tap_tiktok_auth.credentials.session import session
+from tap_tiktok_auth.credentials.manager import open_manager
 from tests.standin.runs import APIS, TIMED
 from tests.standin.world import DAY, YEAR, Access, app_of
 
@@ -22,7 +22,7 @@ ID = "20261121AB"
 
 def log_in(bench: Bench, connection: dict[str, Any]) -> None:
     """Let a person log in with that connection's code."""
-    with session(parse(bench.settings())) as manager:
+    with open_manager(parse(bench.settings())) as manager:
         manager.log_in(parse(bench.settings(connection)).connections[0])
 
 
