@@ -74,7 +74,7 @@ class FarSimulator:
 
 
 @contextlib.contextmanager
-def far_simulator(**options: Any) -> Iterator[FarSimulator]:  # noqa: ANN401
+def far_simulator(**options: Any) -> Iterator[FarSimulator]:
     """Run a simulator in another process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -99,7 +99,7 @@ def _serve(pipe: Connection, options: dict[str, Any]) -> None:
             pipe.send(attribute(*args, **kwargs) if callable(attribute) else attribute)
 
 
-def settings(tiktok: FarSimulator, folder: Path, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+def settings(tiktok: FarSimulator, folder: Path, **more: Any) -> dict[str, Any]:
     """Return settings that point at a simulator and a store in *folder*."""
     return {
         "business_api_url": tiktok.url,

@@ -203,8 +203,8 @@ class TikTokAuthenticator:
         if self._manager is None:
             opened = ExitStack()
             with held_off():
-                _import_all()
                 self._manager = opened.enter_context(self._open_session())
+                self._manager.renewals()  # what it loads would never come in a forked child
             self._opened_session = opened
         return self._manager
 
@@ -220,14 +220,6 @@ class TikTokAuthenticator:
                 next_step="Name the one to use with the argument connection.",
             )
         return found[0]
-
-
-def _import_all() -> None:
-    """Import what a renewal needs; in a child that is forked in the midst, it never would be."""
-    import platformdirs  # noqa: F401, PLC0415  (once needed)
-
-    from tap_tiktok_auth.credentials import renewal  # noqa: F401, PLC0415
-    from tap_tiktok_auth.store import recovery  # noqa: F401, PLC0415
 
 
 class ResponseHook:
@@ -253,7 +245,7 @@ class ResponseHook:
         self._replayed = False
         self._start = _position(body)
 
-    def __call__(self, response: requests.Response, **send: Any) -> requests.Response:  # noqa: ANN401  (as hooks are called)
+    def __call__(self, response: requests.Response, **send: Any) -> requests.Response:
         """Look at an answer; `requests` calls this for the request and for each redirect.
 
         Raises:

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import ModuleType
 
     from typing_extensions import Self
 
@@ -246,3 +247,25 @@ def _default_environment() -> str | None:
         found = re.search(r"^default_environment:\s*[\"']?([^\s\"'#]+)", text, re.MULTILINE)
         return found[1] if found else None
     return None
+
+
+def redaction() -> ModuleType:
+    """Return the module that masks secrets, loaded only then: a fresh token needs none of it."""
+    from tap_tiktok_auth import redaction  # noqa: PLC0415  (6 ms)
+
+    return redaction
+
+
+def warn(message: str, *values: object) -> None:
+    """Log a warning; logging is loaded only then, since a fresh token needs none."""
+    import logging  # noqa: PLC0415  (4 ms)
+
+    logging.getLogger("tap_tiktok_auth").warning(message, *values)
+
+
+def spelled_alike(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that may have been meant, the most likely first."""
+    from difflib import get_close_matches  # noqa: PLC0415  (after a mistake only)
+
+    folded = {other.casefold(): other for other in sorted(known)}
+    return [folded[found] for found in get_close_matches(name.casefold(), folded)]

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_tiktok_auth import simulator
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -37,13 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def tiktok_simulator() -> Iterator[Simulator]:
     """Run a TikTok of its own for this test, on a free loopback port."""
     try:
-        from tap_tiktok_auth.simulator.simulator import Simulator  # noqa: PLC0415 - optional extra
+        tiktok = simulator.Simulator()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "aiohttp":
             raise
         message = "tiktok_simulator needs aiohttp: pip install 'tap-tiktok-auth[simulator]'"
         pytest.fail(message, pytrace=False)
-    with Simulator() as tiktok:
+    with tiktok:
         yield tiktok
 
 

@@ -62,10 +62,6 @@ class Extraction:
 
     Attributes:
         failed: What went wrong, by connection; '' where it is no connection's fault.
-
-    Args:
-        open_session: Opens the token store and returns a manager over it.
-        logger: The tap's logger.
     """
 
     def __init__(

@@ -57,12 +57,12 @@ class Given:
 class TapCommand(SingerCommand):
     """The tap's command line: errors of this package are one line and exit code 1."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:  # noqa: ANN401
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """Parse the command line; `--discover` and `--test` do their work in here."""
         with self._one_line():
             return super().make_context(*args, **kwargs)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+    def invoke(self, ctx: click.Context) -> object:
         """Run the tap."""
         with self._one_line():
             return super().invoke(ctx)
@@ -72,7 +72,7 @@ class TapCommand(SingerCommand):
         try:
             yield
         except TikTokAuthError as error:
-            self.logger.error("%s", error)  # noqa: TRY400  (a traceback helps no user)
+            self.logger.error("%s", error)  # noqa: TRY400  (users see no traceback)  (a traceback helps no user)
             sys.exit(1)
         except KeyboardInterrupt:
             sys.exit(EXIT_INTERRUPTED)
@@ -82,7 +82,7 @@ class TapCommand(SingerCommand):
             if is_closed_pipe(error):
                 raise
             self.logger.debug("%s", type(error).__name__, exc_info=error)
-            self.logger.error("%s", describe(error))  # noqa: TRY400
+            self.logger.error("%s", describe(error))  # noqa: TRY400  (users see no traceback)
             sys.exit(1)
 
 
@@ -189,7 +189,7 @@ class TapTikTokAuth(Tap):
             raise _unusable_maps(error) from None
 
     @classproperty
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805  (as the SDK has it)
         """Settings from the environment; the SDK's own parser would show values that are wrong."""
         return values.from_environment(os.environ)
 
@@ -215,7 +215,9 @@ class TapTikTokAuth(Tap):
         )
 
     @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ANN401
+    def cb_config(  # type: ignore[override]
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> Given:
         """Return where the settings come from."""
         del param
         if errors.by_meltano() is None:  # whose config file ends with the run
@@ -229,7 +231,7 @@ class TapTikTokAuth(Tap):
         *,
         about: bool = False,
         about_format: str | None = None,
-        **options: Any,  # noqa: ANN401
+        **options: Any,
     ) -> None:
         """Run the tap; as the SDK's own, with our exit policy at the end."""
         if about:

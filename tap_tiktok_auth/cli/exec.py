@@ -216,7 +216,7 @@ def _replace_process(command: Sequence[str], environment: Mapping[str, str]) -> 
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
         # The person's own command, run as it was given, without a shell.
-        os.execvpe(command[0], list(command), dict(environment))  # noqa: S606
+        os.execvpe(command[0], list(command), dict(environment))  # noqa: S606  (what the user typed)
     except (OSError, ValueError) as error:
         code, why = start_failure(command[0], error, environment)
         output.tell(why)

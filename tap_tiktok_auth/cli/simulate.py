@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tap_tiktok_auth import apis as token_systems
+from tap_tiktok_auth import simulator
 from tap_tiktok_auth.cli.exec import ListingCommand, command_environment, start_failure
 from tap_tiktok_auth.config.settings import ENV_PREFIX
 from tap_tiktok_auth.simulator.model import APIS
@@ -114,14 +115,13 @@ def simulate(
 @contextlib.contextmanager
 def _running(port: int, latency: float, tier: str) -> Iterator[Simulator]:
     try:
-        from tap_tiktok_auth.simulator.simulator import Simulator  # noqa: PLC0415 - optional extra
+        tiktok = simulator.Simulator(port=port, latency=latency, tier=tier)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "aiohttp":
             raise
         raise click.ClickException(
             "the simulator needs aiohttp: pip install 'tap-tiktok-auth[simulator]'"
         ) from None
-    tiktok = Simulator(port=port, latency=latency, tier=tier)
     try:
         tiktok.start()
     except OSError as error:
@@ -189,7 +189,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     with _handling(forward):
         try:
             # The person's own command, run as it was given, without a shell.
-            child = subprocess.Popen(command, env=dict(environment))  # noqa: S603
+            child = subprocess.Popen(command, env=dict(environment))  # noqa: S603  (what the user typed)
         except OSError as error:
             code, why = start_failure(command[0], error, environment)
             click.echo(f"Error: {why}", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -71,7 +72,7 @@ def rotate_key(config_paths: tuple[str, ...]) -> None:
     with closing(open_store(config.token_store, given)) as opened:
         if given is None:
             key_file = keys.default_key_file()
-            count = keys.rotate(opened, key_file, _into(unread))
+            count = keys.rotate(partial(opened.rotate_key, damaged=_into(unread)), key_file)
             next_step = f"The former keys stay in {key_file}, behind the new one."
         else:
             count = opened.rotate_key(_new_cipher(given), _into(unread))

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.config.settings import BY_NAME, SETTINGS, Kind, Setting
-from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.errors import ConfigurationError, spelled_alike
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -204,9 +204,7 @@ def _wrong(name: str, problem: str, next_step: str | None = None) -> Configurati
 
 
 def _suggest(key: str, known: Mapping[str, Setting]) -> str:
-    import difflib  # noqa: PLC0415  (needed on this error only)
-
-    close = difflib.get_close_matches(key, known, n=1)
+    close = spelled_alike(key, known)
     return f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
 
 

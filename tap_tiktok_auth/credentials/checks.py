@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from tap_tiktok_auth.apis.base import Identity
 from tap_tiktok_auth.credentials import lifecycle, transitions
 from tap_tiktok_auth.credentials.data_calls import call
+from tap_tiktok_auth.credentials.models import AdvertiserListing
 from tap_tiktok_auth.errors import PermissionMissing, StoreError, TikTokAuthError
 from tap_tiktok_auth.process import deferred
-from tap_tiktok_auth.store.contract import AdvertiserListing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tap_tiktok_auth.apis.platforms import STRANGER
 from tap_tiktok_auth.credentials.lifecycle import TokenOptions, decide, without_sending
 from tap_tiktok_auth.credentials.registry import ConnectionRegistry
-from tap_tiktok_auth.errors import StoreError, TikTokAuthError
+from tap_tiktok_auth.errors import StoreError, TikTokAuthError, redaction, warn
 from tap_tiktok_auth.process import Forkable, Lock
 from tap_tiktok_auth.store import open_store
 
@@ -50,7 +50,6 @@ class TokenManager(Forkable):
         self.store = store
         self.stop = stop or threading.Event()
         self.registry = ConnectionRegistry(config, store)
-        self._client: Client | None = None
         self._made: Renewals | None = None
         self._closed = threading.Event()
         self._delivery: threading.Thread | None = None
@@ -67,35 +66,22 @@ class TokenManager(Forkable):
         self._closed.set()
         if self._delivery is not None and not self.stop.is_set():
             with suppress(TikTokAuthError):
-                self._renewals.take_in()
-        if self._client is not None:
-            self._client.close()
+                self.renewals().take_in()
+        if self._made is not None:
+            self._made.close()
 
     @property
     def client(self) -> Client:
         """The HTTP client, made when it is first needed."""
-        from tap_tiktok_auth.http.client import Client  # noqa: PLC0415  (not for a fresh token)
+        return self.renewals().client
 
-        with self._lock.held():
-            if self._client is None:
-                self._client = Client(
-                    timeout=self.config.request_timeout,
-                    requests_per_second=self.config.requests_per_second,
-                    clock=self.store.now,
-                    stop=self.stop,
-                    connections=self.config.parallelism,
-                )
-            return self._client
-
-    @property
-    def _renewals(self) -> Renewals:
-        from tap_tiktok_auth.credentials.renewal import Renewals  # noqa: PLC0415  (as above)
+    def renewals(self) -> Renewals:
+        """Return what renews tokens, loaded when it is first needed."""
+        from tap_tiktok_auth.credentials.renewal import Renewals  # noqa: PLC0415  (not for a fresh token)
 
         with self._lock.held():
             if self._made is None:
-                self._made = Renewals(
-                    self.config, self.store, self.registry, lambda: self.client, self.stop
-                )
+                self._made = Renewals(self.config, self.store, self.registry, self.stop)
             return self._made
 
     def api(self, connection: Connection) -> TokenApi:
@@ -174,9 +160,10 @@ class TokenManager(Forkable):
             TikTokAuthError: TikTok refuses the seed, or the store fails.
         """
         app, seed = connection.app, connection.seed
-        _mask(app.secret if app else None)
+        redaction().teach(app.secret if app else None)
         if seed is not None:
-            _mask(seed.auth_code, seed.code_verifier, seed.access_token, seed.refresh_token)
+            given = (seed.auth_code, seed.code_verifier, seed.access_token, seed.refresh_token)
+            redaction().teach(*given)
         known = remember.seed if remember else None
         seed_hash = self.store.digest(known.material) if known else None
         options = TokenOptions(
@@ -195,7 +182,8 @@ class TokenManager(Forkable):
                 self._deliver_later()
             raise error.of(connection.name) from None
         if stored.token is not None:
-            _mask(stored.token.access_token, stored.token.refresh_token, stored.app_secret)
+            token = stored.token
+            redaction().teach(token.access_token, token.refresh_token, stored.app_secret)
         app = self.registry.app(connection, stored)
         return replace(credentials, connection=replace(connection, api=stored.api, app=app))
 
@@ -204,11 +192,11 @@ class TokenManager(Forkable):
         options, decision = self._decided(connection, stored, options)
         unsettled = stored is not None and stored.attempt is not None
         if decision.action != "use" or decision.error or unsettled:
-            self._renewals.take_in()
+            self.renewals().take_in()
             stored = self.store.read(connection.name)
             options, decision = self._decided(connection, stored, options)
         if decision.sends:
-            return self._renewals.renew(connection, options)
+            return self.renewals().renew(connection, options)
         return without_sending(connection, stored, decision)
 
     def _decided(
@@ -232,7 +220,7 @@ class TokenManager(Forkable):
     def _deliver(self) -> None:
         while not self._closed.wait(DELIVER_EVERY):
             with suppress(TikTokAuthError):
-                self._renewals.take_in()
+                self.renewals().take_in()
                 return
 
     # Ending
@@ -244,7 +232,7 @@ class TokenManager(Forkable):
             TikTokAuthError: There is no token, TikTok refuses, or the store fails.
         """
         try:
-            return self._renewals.revoke(connection)
+            return self.renewals().revoke(connection)
         except TikTokAuthError as error:
             raise error.of(connection.name) from None
 
@@ -258,16 +246,9 @@ class TokenManager(Forkable):
             TikTokAuthError: Another process renews it for long, or the store fails.
         """
         try:
-            return self._renewals.forget(name)
+            return self.renewals().forget(name)
         except TikTokAuthError as error:
             raise error.of(name) from None
-
-
-def _mask(*secrets: str | None) -> None:
-    """Have logging mask secrets that no setting has told."""
-    from tap_tiktok_auth.redaction import teach  # noqa: PLC0415  (as above)
-
-    teach(*secrets)
 
 
 @contextmanager
@@ -278,9 +259,7 @@ def open_manager(config: Config) -> Iterator[TokenManager]:
         TikTokAuthError: The store cannot be used.
     """
     for setting, host in config.hosts.strangers().items():
-        import logging  # noqa: PLC0415  (not for a fresh token)
-
-        logging.getLogger(__name__).warning("%s", STRANGER.format(setting=setting, host=host))
+        warn("%s", STRANGER.format(setting=setting, host=host))
     stop = threading.Event()
     store = open_store(config.token_store, config.token_store_key, stop=stop)
     try:

@@ -259,6 +259,21 @@ class AdvertiserAccess(NamedTuple):
 
 
 @dataclass(frozen=True)
+class AdvertiserListing:
+    """Ad accounts that were seen granted at one moment.
+
+    Attributes:
+        advertisers: Pairs of id and name; a None name keeps the one that is known.
+        source: Who told.
+        complete: Whether accounts that are not among them are lost.
+    """
+
+    advertisers: tuple[tuple[str, str | None], ...]
+    source: AdvertiserSource
+    complete: bool
+
+
+@dataclass(frozen=True)
 class PendingLogin:
     """A login that was begun and not yet finished.
 

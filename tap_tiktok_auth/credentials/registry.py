@@ -8,7 +8,7 @@ from tap_tiktok_auth.apis import APIS
 from tap_tiktok_auth.config.models import App, Connection, is_name
 from tap_tiktok_auth.config.parsing import check_name
 from tap_tiktok_auth.credentials.lifecycle import Circumstances
-from tap_tiktok_auth.errors import ConfigurationError
+from tap_tiktok_auth.errors import ConfigurationError, redaction, spelled_alike, warn
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.config.models import Config
@@ -45,23 +45,19 @@ class ConnectionRegistry:
             return _stored_connection(record, configured)
         if configured is not None:
             return configured
-        from tap_tiktok_auth.redaction import repeatable  # noqa: PLC0415  (in this error only)
-
+        shown = redaction().repeatable(name)
         raise ConfigurationError(
-            f"there is no connection named {repeatable(name)}, neither in the config nor in "
+            f"there is no connection named {shown}, neither in the config nor in "
             f"{self._store.location}",
             next_step=self.meant(name)
-            or "Add it to the setting connections, or run: tiktok-auth login " + repeatable(name),
+            or "Add it to the setting connections, or run: tiktok-auth login " + shown,
         )
 
     def meant(self, name: str) -> str | None:
         """Ask whether connections that are spelled like *name* were meant; None if none is."""
-        from difflib import get_close_matches  # noqa: PLC0415  (after a mistake only)
-
         known = {connection.name for connection in self._config.connections}
         known |= {record.name for record in self._store.records(lambda *_: None)}
-        folded = {other.casefold(): other for other in sorted(known)}
-        alike = [folded[found] for found in get_close_matches(name.casefold(), folded)]
+        alike = spelled_alike(name, known)
         if not alike:
             return None
         return f"Did you mean {' or '.join(alike)}? All are listed by: tiktok-auth status"
@@ -91,9 +87,7 @@ class ConnectionRegistry:
                 errors[name] = error
                 damaged.append(Connection(name, api, configured=False))
             else:
-                import logging  # noqa: PLC0415  (not for a fresh token)
-
-                logging.getLogger(__name__).warning("%s", error)
+                warn("%s", error)
 
         stored = {record.name: record for record in self._store.records(note)}
         found = [

@@ -24,7 +24,12 @@ from tap_tiktok_auth.credentials.lifecycle import (
     is_usable,
     without_sending,
 )
-from tap_tiktok_auth.credentials.models import Credentials, StoredConnection, TokenRequestMark
+from tap_tiktok_auth.credentials.models import (
+    AdvertiserListing,
+    Credentials,
+    StoredConnection,
+    TokenRequestMark,
+)
 from tap_tiktok_auth.credentials.token_requests import send
 from tap_tiktok_auth.credentials.transitions import TokenRequest
 from tap_tiktok_auth.errors import (
@@ -37,19 +42,18 @@ from tap_tiktok_auth.errors import (
     TikTokAuthError,
     TryAgainLater,
 )
+from tap_tiktok_auth.http.client import Client
 from tap_tiktok_auth.process import Lock, deferred
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.store import recovery
-from tap_tiktok_auth.store.contract import AdvertiserListing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tap_tiktok_auth.config.models import Config, Connection
     from tap_tiktok_auth.credentials.lifecycle import TokenOptions
     from tap_tiktok_auth.credentials.registry import ConnectionRegistry
-    from tap_tiktok_auth.http.client import Client
     from tap_tiktok_auth.store.contract import Claim, Store
 
 log = logging.getLogger(__name__)
@@ -71,7 +75,6 @@ class Renewals:
         config: The checked config.
         store: The token store.
         registry: Knows the connections and their apps.
-        client: Returns the HTTP client.
         stop: Set while the process is told to stop.
     """
 
@@ -80,20 +83,35 @@ class Renewals:
         config: Config,
         store: Store,
         registry: ConnectionRegistry,
-        client: Callable[[], Client],
         stop: threading.Event,
     ) -> None:
         self._config, self._store, self._registry = config, store, registry
-        self._client, self._stop = client, stop
+        self._stop = stop
+        self._client: Client | None = None
         self._leases = Leases(store, config.request_timeout)
-        self._looking, self._looked_at = Lock(), -math.inf
+        self._lock, self._looking, self._looked_at = Lock(), Lock(), -math.inf
+
+    @property
+    def client(self) -> Client:
+        """The HTTP client, made when it is first needed."""
+        with self._lock.held():
+            if self._client is None:
+                self._client = Client(
+                    timeout=self._config.request_timeout,
+                    requests_per_second=self._config.requests_per_second,
+                    clock=self._store.now,
+                    stop=self._stop,
+                    connections=self._config.parallelism,
+                )
+            return self._client
+
+    def close(self) -> None:
+        """Close the connections to TikTok."""
+        if self._client is not None:
+            self._client.close()
 
     def renew(self, connection: Connection, options: TokenOptions) -> Credentials:
-        """Have a token renewed, or use what someone else has made of it meanwhile.
-
-        Raises:
-            TikTokAuthError: There is no token that works.
-        """
+        """Have a token renewed, or use what someone else has made of it meanwhile."""
         with deferred(self._stop):
             return self._renew(connection, options)
 
@@ -135,11 +153,7 @@ class Renewals:
     ) -> tuple[Claim, TokenRequest | TokenRequestMark | Decision]:
         """Take the lease, decide under it, and mark what is due as sent, in one transaction.
 
-        Args:
-            connection: The connection.
-            options: How its token is asked for.
-            dead: A holder that is gone.
-            settled: A mark of an earlier request that nobody has an answer for.
+        *dead* is a holder that is gone, *settled* a mark that nobody has an answer for.
 
         Returns:
             The claim, with: the token request that is due, if the lease is held; the mark of an
@@ -195,7 +209,7 @@ class Renewals:
             try:
                 answer = send(
                     due,
-                    self._client(),
+                    self.client,
                     api,
                     lambda: self._leases.confirm(name, due.holder),
                     self._store.now,
@@ -227,11 +241,7 @@ class Renewals:
         return Credentials(due.connection, stored, renewal=due.event if is_ours else None)
 
     def _commit_answer(self, answer: recovery.Answer) -> tuple[StoredConnection, bool]:
-        """Commit a granted token; return what is stored then, and whether it is this one.
-
-        Raises:
-            TikTokAuthError: Nothing that works is stored.
-        """
+        """Commit a granted token; return what is stored then, and whether it is this one."""
         granted = answer.record
         with recovery.kept(self._store, answer) as file:
             is_ours = self._commit(answer, file)
@@ -393,9 +403,7 @@ class Renewals:
         self._registry.refuse_other_host(stored)
         owner = replace(connection, api=stored.api, app=self._registry.app(connection, stored))
         api = self._config.token_api(owner.api)
-        self._client().fetch(
-            api.revoke(need_app(owner), stored.token.access_token), api.read_revoked
-        )
+        self.client.fetch(api.revoke(need_app(owner), stored.token.access_token), api.read_revoked)
 
     def forget(self, name: str) -> bool:
         """Delete a connection, with its recovery files, once nobody renews it.

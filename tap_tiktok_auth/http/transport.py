@@ -146,7 +146,7 @@ class _Connection(HTTPConnection):
         finally:
             _current.get().left = False  # what a proxy was told is not the request
 
-    def send(self, data: Any) -> None:  # noqa: ANN401
+    def send(self, data: Any) -> None:  # noqa: ANN401  (as http.client has it)
         if self.sock is None and self.auto_open:
             self.connect()
         exchange = _current.get()
@@ -179,11 +179,11 @@ class Adapter(HTTPAdapter):
     def __init__(self, connections: int) -> None:
         super().__init__(pool_maxsize=connections, max_retries=0)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  (urllib3 is untyped)
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

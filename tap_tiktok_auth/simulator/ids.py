@@ -19,7 +19,7 @@ class Ids:
     """
 
     def __init__(self, seed: int | str | None = None) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - guards nothing; must be repeatable
+        self._random = random.Random(seed)  # noqa: S311  (must be repeatable)
 
     def text(self, length: int, alphabet: str = _LETTERS) -> str:
         """Return *length* random characters."""

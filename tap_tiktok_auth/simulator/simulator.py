@@ -61,7 +61,7 @@ class Simulator:
 
     url = ""
 
-    def __init__(  # noqa: PLR0913 - keyword options of a test double
+    def __init__(  # noqa: PLR0913  (options of a test double)
         self,
         *,
         seed: int | str | None = None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_tiktok_auth.errors import ConfigurationError
 from tap_tiktok_auth.store import files, keys
-from tap_tiktok_auth.store.contract import AdvertiserListing, Claim, Snapshot, Store
+from tap_tiktok_auth.store.contract import Claim, Snapshot, Store
 from tap_tiktok_auth.store.keys import Cipher, new_key
 from tap_tiktok_auth.store.sql import SqlStore
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tap_tiktok_auth.store.database import Database
 
 __all__ = [
-    "AdvertiserListing",
     "Claim",
     "Snapshot",
     "Store",
@@ -59,11 +59,9 @@ def open_store(
                 "setting token_store_key is missing, a shared token store needs it",
                 next_step="Give every machine the same one, made with: tiktok-auth keygen",
             )
-        database = _postgres(url or "", stop)
+        database: Database = _postgres(url or "", stop)
     else:
-        from tap_tiktok_auth.store.sqlite import SQLite  # noqa: PLC0415  (one of two drivers)
-
-        database = SQLite(sqlite_path(url), clock=clock, stop=stop)
+        database = _driver("sqlite").SQLite(sqlite_path(url), clock=clock, stop=stop)
 
     def load(new: bool) -> Cipher:
         return given or keys.load(keys.default_key_file(), create=new)
@@ -77,9 +75,8 @@ def open_store(
 
 def empty_store() -> Store:
     """Return a store that has nothing and ends with the process: what there is before the first."""
-    from tap_tiktok_auth.store.sqlite import NOWHERE, SQLite  # noqa: PLC0415  (one of two drivers)
-
-    return SqlStore(SQLite(NOWHERE), lambda _: Cipher.from_text(new_key()))
+    sqlite = _driver("sqlite")
+    return SqlStore(sqlite.SQLite(sqlite.NOWHERE), lambda _: Cipher.from_text(new_key()))
 
 
 def missing_file(url: str | None) -> Path | None:
@@ -108,9 +105,7 @@ def sqlite_path(url: str | None) -> Path:
         ConfigurationError: It is none of the forms that `token_store` may have.
     """
     if url is None:
-        from tap_tiktok_auth.store.sqlite import default_path  # noqa: PLC0415
-
-        return default_path()
+        return files.user_file("data", "tokens.db", "token_store")
     path = Path(url[len(_SQLITE) :]) if url.startswith(_SQLITE) else None
     if path is None or not path.is_absolute() or path == Path("/"):
         raise ConfigurationError(
@@ -122,10 +117,16 @@ def sqlite_path(url: str | None) -> Path:
 
 def _postgres(url: str, stop: threading.Event | None) -> Database:
     try:
-        from tap_tiktok_auth.store.postgres import Postgres  # noqa: PLC0415  (optional extra)
+        postgres = _driver("postgres")
     except ImportError:
         raise ConfigurationError(
             "setting token_store is a PostgreSQL address, but the driver is not installed",
             next_step="Run: pip install 'tap-tiktok-auth[postgres]'",
         ) from None
-    return Postgres(url, stop)
+    database: Database = postgres.Postgres(url, stop)
+    return database
+
+
+def _driver(name: str) -> Any:  # noqa: ANN401  (a module)
+    """Load a driver; only the one that is used."""
+    return import_module(f"{__name__}.{name}")

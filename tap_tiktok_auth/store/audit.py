@@ -14,14 +14,14 @@ from tap_tiktok_auth.credentials.models import (
     Event,
     StoredEvent,
 )
+from tap_tiktok_auth.errors import warn
 from tap_tiktok_auth.store import rows, schema
 from tap_tiktok_auth.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from tap_tiktok_auth.credentials.models import EventName
-    from tap_tiktok_auth.store.contract import AdvertiserListing
+    from tap_tiktok_auth.credentials.models import AdvertiserListing, EventName
     from tap_tiktok_auth.store.database import Cursor, Database
 
 T = TypeVar("T")
@@ -37,13 +37,13 @@ _EVENT = (
     "event_id, occurred_at, host, pid, tap_version, event, connection, fingerprint_before,"
     " fingerprint_after, advertiser_id, error_code, error_message, request_id"
 )
-_EVENTS = f"SELECT {_EVENT} FROM events"  # noqa: S608  (own constants)
-_INSERT_EVENT = f"INSERT INTO events ({_EVENT}) VALUES ({', '.join('?' * 13)})"  # noqa: S608
+_EVENTS = f"SELECT {_EVENT} FROM events"
+_INSERT_EVENT = f"INSERT INTO events ({_EVENT}) VALUES ({', '.join('?' * 13)})"
 
 _ADVERTISER = "advertiser_id, name, source, first_seen_at, last_seen_at, lost_at"
-_ADVERTISERS = f"SELECT {_ADVERTISER} FROM advertisers WHERE connection = ?"  # noqa: S608
+_ADVERTISERS = f"SELECT {_ADVERTISER} FROM advertisers WHERE connection = ?"
 _UPSERT_ADVERTISER = (
-    f"INSERT INTO advertisers (connection, {_ADVERTISER}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+    f"INSERT INTO advertisers (connection, {_ADVERTISER}) VALUES (?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (connection, advertiser_id) DO UPDATE SET name = excluded.name,"
     " source = excluded.source, first_seen_at = excluded.first_seen_at,"
     " last_seen_at = excluded.last_seen_at, lost_at = excluded.lost_at"
@@ -155,11 +155,7 @@ def _readable(
         except (AttributeError, TypeError, ValueError):
             left_out += 1
     if left_out:
-        import logging  # noqa: PLC0415  (not for a fresh token)
-
-        logging.getLogger(__name__).warning(
-            "%d damaged rows of the token store are left out.", left_out
-        )
+        warn("%d damaged rows of the token store are left out.", left_out)
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tap_tiktok_auth.credentials.models import (
         AdvertiserAccess,
-        AdvertiserSource,
+        AdvertiserListing,
         Event,
         PendingLogin,
         StoredConnection,
@@ -44,21 +44,6 @@ class Claim(NamedTuple):
     outcome: Literal["held", "declined", "busy"]
     record: StoredConnection | None
     holder: str | None = None
-
-
-@dataclass(frozen=True)
-class AdvertiserListing:
-    """Ad accounts that were seen granted at one moment.
-
-    Attributes:
-        advertisers: Pairs of id and name; a None name keeps the one that is known.
-        source: Who told.
-        complete: Whether accounts that are not among them are lost.
-    """
-
-    advertisers: tuple[tuple[str, str | None], ...]
-    source: AdvertiserSource
-    complete: bool
 
 
 @dataclass(frozen=True)

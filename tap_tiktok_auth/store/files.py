@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
-from tap_tiktok_auth.process import held_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,14 +141,11 @@ def replace(path: Path, content: bytes) -> None:
     _write(path, content, os.replace)
 
 
-def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> bool:
-    import tempfile  # noqa: PLC0415  (3 ms; not for a file that is there)
-
+def _write(path: Path, content: bytes, publish: Callable[[Path, Path], None]) -> bool:
     private_folder(path.parent)
     with errors("write", path):
-        # mkstemp gives mode 0600; the content is on disk before the name appears.
-        with held_off():
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # The content is on disk before the name appears.
+        handle, temporary = new_file(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -160,8 +156,15 @@ def _write(path: Path, content: bytes, publish: Callable[[str, Path], None]) -> 
         except FileExistsError:
             return False
         finally:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     return True
+
+
+def new_file(folder: Path) -> tuple[int, Path]:
+    """Make a file that only its owner reads, with a name of its own; return its handle, too."""
+    path = folder / f".{os.urandom(12).hex()}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600), path
 
 
 def sync_folder(folder: Path) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tap_tiktok_auth.store.contract import Store
     from tap_tiktok_auth.store.database import Cursor, Database
 
 T = TypeVar("T")
@@ -231,10 +230,8 @@ def load(key_file: Path, *, create: bool) -> Cipher:
     return Cipher.from_text(_text(key_file))
 
 
-def rotate(
-    store: Store, key_file: Path, damaged: Callable[[str, str, StoreDamaged], None] | None = None
-) -> int:
-    """Put a new key in front of a key file, and seal the store with it.
+def rotate(rotate_key: Callable[[Cipher], int], key_file: Path) -> int:
+    """Put a new key in front of a key file, and seal a store with it by its *rotate_key*.
 
     The former keys stay in the file: other stores may be sealed with them, this one too until its
     rotation is through, and so may recovery files. If the store refuses, it keeps its former key.
@@ -246,7 +243,7 @@ def rotate(
     with files.locked(key_file.parent):
         text = f"{new_key()},{_text(key_file)}"
         files.replace(key_file, text.encode() + b"\n")
-        return store.rotate_key(Cipher.from_text(text), damaged)
+        return rotate_key(Cipher.from_text(text))
 
 
 def _text(key_file: Path) -> str:

@@ -273,7 +273,7 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
         """Wait so long for what follows, or until the process is told to stop."""
         self._deadline, self._stop = time.monotonic() + seconds, stop
 
-    def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:  # noqa: ANN401
+    def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:
         return super().wait(self._limited(gen), *args, **kwargs)
 
     def _limited(self, gen: PQGen[T]) -> PQGen[T]:
@@ -295,12 +295,12 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
 class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
     """A cursor that takes `?` placeholders."""
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:  # noqa: ANN401
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:  # noqa: ANN401  (psycopg)
         if params:
             return super().execute(query.replace("?", "%s"), params, **options)
         return super().execute(query, **options)
 
-    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:  # noqa: ANN401
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:  # noqa: ANN401  (psycopg)
         super().executemany(query.replace("?", "%s"), params_seq, **options)
 
 

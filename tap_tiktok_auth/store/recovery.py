@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import platformdirs
 
-from tap_tiktok_auth.credentials.models import Event, TokenRequestMark
+from tap_tiktok_auth.credentials.models import AdvertiserListing, Event, TokenRequestMark
 from tap_tiktok_auth.errors import (
     StoreDamaged,
     StoreError,
@@ -32,7 +32,6 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.process import held_off
 from tap_tiktok_auth.store import files, rows, sqlite_path
-from tap_tiktok_auth.store.contract import AdvertiserListing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,18 +158,17 @@ def _publish(file: Path, content: bytes) -> int:
     The lock tells others that this process lives and is about to commit the file itself. The
     system ends it together with the process.
     """
-    with held_off():
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".")
+    handle, temporary = files.new_file(file.parent)
     try:
         with suppress(OSError):  # not every network file system has locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         with os.fdopen(handle, "wb", closefd=False) as opened:
             opened.write(content)
         os.fsync(handle)
-        Path(temporary).rename(file)
+        temporary.rename(file)
         files.sync_folder(file.parent)
     except BaseException:
-        _delete(Path(temporary))
+        _delete(temporary)
         _unlock(handle)
         raise
     return handle

@@ -18,7 +18,7 @@ from tap_tiktok_auth.credentials.models import (
     Token,
     TokenRequestMark,
 )
-from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
+from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError, redaction
 from tap_tiktok_auth.store.keys import DAMAGED, MEND
 
 if TYPE_CHECKING:
@@ -51,9 +51,8 @@ def label(text: object, limit: int = 100) -> str:
     text = str(text)
     if len(text) <= limit and text.isprintable():
         return text
-    from tap_tiktok_auth.redaction import clean  # noqa: PLC0415  (not for a fresh token)
-
-    return clean(text, limit=limit)
+    cleaned: str = redaction().clean(text, limit=limit)
+    return cleaned
 
 
 # Each of these returns what a column stands for, or raises ValueError or TypeError if no version

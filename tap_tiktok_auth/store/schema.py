@@ -145,7 +145,7 @@ def check(version: int, location: str) -> None:
 def get_values(cursor: Cursor, *names: str) -> dict[str, str]:
     """Return those of the named values of the table `meta` that are there."""
     places = ", ".join("?" * len(names))
-    cursor.execute(f"SELECT name, value FROM meta WHERE name IN ({places})", names)  # noqa: S608
+    cursor.execute(f"SELECT name, value FROM meta WHERE name IN ({places})", names)
     return {str(name): str(value) for name, value in cursor.fetchall()}
 
 

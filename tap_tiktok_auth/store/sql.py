@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ROW = (*rows.COLUMNS, "held_by", "held_until")
-_SELECT = f"SELECT {', '.join(_ROW)} FROM connections"  # noqa: S608  (own constants)
+_SELECT = f"SELECT {', '.join(_ROW)} FROM connections"
 
 
 class SqlStore(Store):
@@ -249,7 +249,7 @@ def _inserted(cursor: Cursor, columns: dict[str, Any]) -> bool:
     """Insert a connection, given by trusted names of columns; False if it is there already."""
     places = ", ".join("?" * len(columns))
     cursor.execute(
-        f"INSERT INTO connections ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
+        f"INSERT INTO connections ({', '.join(columns)}) VALUES ({places})"
         " ON CONFLICT (name) DO NOTHING",
         tuple(columns.values()),
     )
@@ -261,6 +261,6 @@ def _update(cursor: Cursor, name: str, columns: dict[str, Any]) -> None:
     if columns:
         assignments = ", ".join(f"{column} = ?" for column in columns)
         cursor.execute(
-            f"UPDATE connections SET {assignments} WHERE name = ?",  # noqa: S608
+            f"UPDATE connections SET {assignments} WHERE name = ?",
             (*columns.values(), name),
         )

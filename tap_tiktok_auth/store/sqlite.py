@@ -44,11 +44,6 @@ _MEANINGS: Meanings = (
 )
 
 
-def default_path() -> Path:
-    """Return the place of the store in the user's data folder."""
-    return files.user_file("data", "tokens.db", "token_store")
-
-
 class SQLite(Database, Forkable):
     """A SQLite file, opened and migrated.
 

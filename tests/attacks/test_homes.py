@@ -9,11 +9,11 @@ import platformdirs
 import pytest
 
 from tap_tiktok_auth.errors import ConfigurationError, StoreUnavailable
-from tap_tiktok_auth.store import keys, open_store
+from tap_tiktok_auth.store import keys, open_store, sqlite_path
 from tap_tiktok_auth.store.files import create_once
 from tap_tiktok_auth.store.keys import new_key
 from tap_tiktok_auth.store.sql import SqlStore
-from tap_tiktok_auth.store.sqlite import SQLite, default_path
+from tap_tiktok_auth.store.sqlite import SQLite
 from tests.store.samples import full_record, left_behind
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.attacks.conftest import Target
 
 
-@pytest.mark.parametrize("place", [default_path, keys.default_key_file])
+@pytest.mark.parametrize("place", [lambda: sqlite_path(None), keys.default_key_file])
 def test_no_home_is_no_working_folder(
     place: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_rotation_follows_a_link(tmp_path: Path) -> None:
     link.parent.mkdir()
     link.symlink_to(real)
     store = SqlStore(SQLite(tmp_path / "a.db"), lambda _: keys.load(link, create=False))
-    keys.rotate(store, link)
+    keys.rotate(store.rotate_key, link)
     store.close()
     assert link.is_symlink()
     assert len(real.read_text().split(",")) == 2

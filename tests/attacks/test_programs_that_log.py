@@ -38,7 +38,7 @@ def fail(stored, response, *args, **kwargs):
         raise KeyError(response.refresh_token or response.access_token)
     except KeyError as error:
         raise ValueError(response.access_token) from error
-transitions.after_grant = fail
+transitions.granted = fail
 program = sys.argv.pop(1)
 if program == "tap":
     from tap_tiktok_auth.tap import TapTikTokAuth

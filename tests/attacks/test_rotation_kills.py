@@ -31,7 +31,7 @@ def rotate(path: Path, key_file: Path) -> Iterator[None]:
         assert store.commit(full_record(f"c{number}"), None)
     while True:
         yield
-        keys.rotate(store, key_file)
+        keys.rotate(store.rotate_key, key_file)
 
 
 def test_kills(tmp_path: Path) -> None:

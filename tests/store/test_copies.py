@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.credentials.models import Event
+from tap_tiktok_auth.credentials.models import AdvertiserListing, Event
 from tap_tiktok_auth.errors import StoreError
-from tap_tiktok_auth.store import AdvertiserListing
 from tests.store.backends import SQLiteBackend
 from tests.store.samples import full_record, renewed, stored
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tap_tiktok_auth.credentials.models import AdvertiserAccess, Event
-from tap_tiktok_auth.store import AdvertiserListing
+from tap_tiktok_auth.credentials.models import AdvertiserAccess, AdvertiserListing, Event
 from tap_tiktok_auth.version import VERSION
 from tests.store.samples import full_record, renewed, stored
 

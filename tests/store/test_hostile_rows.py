@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.credentials.models import Event
+from tap_tiktok_auth.credentials.models import AdvertiserListing, Event
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError
-from tap_tiktok_auth.store.contract import AdvertiserListing
 from tap_tiktok_auth.store.keys import Cipher, new_key
 from tests.store.backends import PostgresBackend
 from tests.store.samples import renewed, stored

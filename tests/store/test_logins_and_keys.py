@@ -269,7 +269,7 @@ class TestKeyFile:
         sqlite.sql("UPDATE connections SET payload = 'x' || payload")
         for _ in range(2):
             with pytest.raises(StoreDamaged):
-                keys.rotate(store, key_file)
+                keys.rotate(store.rotate_key, key_file)
         sqlite.sql("UPDATE connections SET payload = substr(payload, 2)")
         assert opened(sqlite, key_file).read("acme") == store.read("acme") == record
 
@@ -279,7 +279,7 @@ class TestKeyFile:
         store = opened(one, key_file)
         stored(opened(two, key_file))
         for _ in range(3):
-            keys.rotate(store, key_file)
+            keys.rotate(store.rotate_key, key_file)
         assert opened(two, key_file).read("acme") == full_record()
         one.close()
         two.close()

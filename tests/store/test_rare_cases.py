@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_tiktok_auth.store import AdvertiserListing, open_store, recovery
+from tap_tiktok_auth.credentials.models import AdvertiserListing
+from tap_tiktok_auth.store import open_store, recovery
 from tap_tiktok_auth.store.keys import new_key
 from tap_tiktok_auth.store.postgres_address import parameters, weakness
 from tests.store.samples import full_record, left_behind

@@ -109,7 +109,7 @@ _JOBS: dict[str, Callable[[Store, str], Any]] = {
 def _rotate(store: Store, key_file: Path) -> int:
     """Change the key five times, as the command does; answer with how often."""
     for _ in range(5):
-        keys.rotate(store, key_file)
+        keys.rotate(store.rotate_key, key_file)
     return 5
 
 
