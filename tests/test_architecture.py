@@ -54,7 +54,7 @@ DOES_THINGS = {
 }  # fmt: skip
 #: What would tie the core to one provider: its hosts, and the paths of its endpoints.
 OF_TIKTOK = re.compile(r"tiktok\.com|tiktokapis|open_api|/v\d+(\.\d+)?/|tt_user/|oauth2?/")
-MOST_LINES, MOST_MODULES, MOST_LATE_IMPORTS, MOST_NOQA = 450, 80, 8, 40
+MOST_LINES, MOST_MODULES, MOST_LATE_IMPORTS, MOST_NOQA = 450, 98, 8, 40
 
 
 class Import(NamedTuple):

@@ -197,7 +197,7 @@ def check_hosts(config: Config, apis: set[str]) -> list[Finding]:
         config: The settings.
         apis: The token systems of the connections; empty if there are none yet.
     """
-    used = {APIS.platform(api).host_setting for api in apis or APIS}
+    used = {APIS.platform(api).host_setting for api in (apis & set(APIS)) or APIS}
     wanted: dict[str, str] = {}  # each address once
     for setting, url in config.hosts.by_setting().items():
         wanted.setdefault(url, setting)

@@ -87,7 +87,7 @@ class RotatingApi(TokenApi):
             app.app_id,
             form={"client_id": app.app_id, "client_secret": app.secret, **form},
             spends=purpose in {"exchange", "refresh"},
-            secrets=(app.secret, *form.values()),
+            secrets=(app.secret, *(v for k, v in form.items() if k != "grant_type")),
         )
 
 

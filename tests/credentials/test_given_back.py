@@ -8,6 +8,7 @@ import pytest
 
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials.manager import open_manager
+from tap_tiktok_auth.credentials.renewal import Renewals
 
 if TYPE_CHECKING:
     from tap_tiktok_auth.credentials.manager import TokenManager
@@ -27,7 +28,7 @@ def test_a_bug_under_the_lease_does_not_lock_others_out(
     config = parse(tiktok_connection)
     with open_manager(config) as manager:
         with monkeypatch.context() as patch:
-            patch.setattr(type(manager), "client", property(_broken))
+            patch.setattr(Renewals, "client", property(_broken))
             with pytest.raises(RuntimeError):
                 manager.get_token(manager.connection("default"))
 

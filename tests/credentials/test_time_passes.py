@@ -12,7 +12,7 @@ import pytest
 from tap_tiktok_auth.config.parsing import parse
 from tap_tiktok_auth.credentials import renewal
 from tap_tiktok_auth.credentials.manager import open_manager
-from tap_tiktok_auth.errors import NoAnswer, TryAgainLater
+from tap_tiktok_auth.errors import NoAnswer
 from tap_tiktok_auth.store.sql import SqlStore
 from tests.standin.world import DAY
 
@@ -45,41 +45,6 @@ def test_a_token_that_ends_while_another_process_is_waited_for(
         waiter = pool.submit(ask)
         threading.Timer(2.0, gate.set).start()
         assert waiter.result() == holder.result() != first.token.access_token
-
-
-@pytest.mark.parametrize("works", [True, False])
-def test_another_process_is_waited_for_in_vain(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, *, works: bool
-) -> None:
-    """The old token is used, with a warning, while it works, and not a moment longer."""
-    monkeypatch.setattr(renewal, "PATIENCE_WITH_TOKEN", 0.05)
-    monkeypatch.setattr(renewal, "PATIENCE_WITHOUT_TOKEN", 0.1)
-    config = parse(bench.settings(bench.consented("accounts")))
-    (connection,) = config.connections
-    with (
-        open_manager(config) as holder,
-        open_manager(config) as waiter,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        before = holder.get_token(connection)
-        bench.pass_time(DAY - 60 if works else DAY + 60)
-        gate = threading.Event()
-        bench.standin.fail("/refresh_token/", carried_out=True, body=..., gate=gate)
-        refreshed = pool.submit(holder.get_token, connection)
-        while len(bench.standin.token_posts) < 2:
-            time.sleep(0.01)
-        try:
-            if works:
-                found = waiter.get_token(connection)
-                assert found.token.access_token == before.token.access_token
-                assert isinstance(found.warning, TryAgainLater)
-            else:
-                with pytest.raises(TryAgainLater, match="has been renewing the token for long"):
-                    waiter.get_token(connection)
-        finally:
-            gate.set()
-        assert refreshed.result().token.access_token != before.token.access_token
-    assert len(bench.standin.token_posts) == 2
 
 
 def test_a_token_that_ends_while_the_store_is_waited_for(
