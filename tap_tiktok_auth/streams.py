@@ -93,7 +93,7 @@ class Extraction:
         results = check_all(self.manager, wanted, done=self._report)
         ended = sum(isinstance(result.error, Revoked) for result in results)
         well = len(wanted) - len(self.failed) - ended
-        self._logger.info("Connections that are well: %d of %d.", well, len(wanted))
+        self._logger.info("Connections with a working token: %d of %d.", well, len(wanted))
         if ended == len(wanted):
             self._logger.warning("All connections were revoked: only their rows are loaded.")
         return results

@@ -70,7 +70,7 @@ def check_name(name: str, where: str = "name") -> str:
         ConfigurationError: It may not.
     """
     if not is_name(name):
-        msg = f"{where} is not a connection's name"
+        msg = f"{where} is not a valid connection name"
         raise ConfigurationError(msg, next_step=f"Allowed are {_NAME_RULE}.")
     return name
 

@@ -63,7 +63,7 @@ def check_environment(environ: Mapping[str, str]) -> Iterator[Finding]:
         if is_ours and name not in known and not name.startswith(parts):
             shown = "".join(char if char.isprintable() else "?" for char in name)[:80]
             yield _warning(
-                f"the environment variable {shown} is no setting and does nothing",
+                f"the environment variable {shown} is not a setting and has no effect",
                 "Compare its name with: tap-tiktok-auth --about",
             )
 

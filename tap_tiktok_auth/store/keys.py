@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DAMAGED = "what the token store has of it is damaged"
-MEND = (
+RESTORE = (
     "Restore the store from a backup, or run: tiktok-auth forget {connection}, then: tiktok-auth "
     "login {connection}"
 )
@@ -104,15 +104,15 @@ class Cipher:
         too_long = not isinstance(sealed, str) or len(sealed) > _LARGEST_TEXT
         identifier, _, token = ("", "", "") if too_long else sealed.partition(":")
         if not _KEY_ID.fullmatch(identifier):
-            raise StoreDamaged(DAMAGED, next_step=MEND)
+            raise StoreDamaged(DAMAGED, next_step=RESTORE)
         if identifier not in self._by_id:
             raise StoreKeyError("the token store's key does not fit", next_step=WRONG_KEY)
         try:
             payload = json.loads(self._by_id[identifier].decrypt(token.encode()))
         except (InvalidToken, ValueError):
-            raise StoreDamaged(DAMAGED, next_step=MEND) from None
+            raise StoreDamaged(DAMAGED, next_step=RESTORE) from None
         if any(payload.get(name) != value for name, value in bound.items()):
-            raise StoreDamaged("what the token store has of it belongs elsewhere", next_step=MEND)
+            raise StoreDamaged("what the token store has of it belongs elsewhere", next_step=RESTORE)
         return dict(payload)
 
 

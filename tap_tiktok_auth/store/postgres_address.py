@@ -43,7 +43,7 @@ _ROOM = "Run again, or raise its max_connections."
 REFUSALS: Meanings = tuple(
     (words, StoreUnavailable, problem, step)
     for words, problem, step in (
-        ("connection refused|no such file or directory", "does not run there", _START),
+        ("connection refused|no such file or directory", "has no server running there", _START),
         ("starting up", "is just starting", "Run again in a moment."),
         ("shutting down", "is being stopped", "Start the server, then run again."),
         ("password authentication failed", "refuses user or password", "Correct token_store."),

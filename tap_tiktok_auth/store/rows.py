@@ -19,7 +19,7 @@ from tap_tiktok_auth.credentials.models import (
     TokenRequestMark,
 )
 from tap_tiktok_auth.errors import StoreDamaged, StoreKeyError, redaction
-from tap_tiktok_auth.store.keys import DAMAGED, MEND
+from tap_tiktok_auth.store.keys import DAMAGED, RESTORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -258,7 +258,7 @@ def to_stored(columns: Mapping[str, Any], cipher: Cipher) -> StoredConnection:
     try:
         return _assembled(parts or [], secrets)
     except _SENSELESS:
-        raise StoreDamaged(DAMAGED, next_step=MEND).of(columns["name"]) from None
+        raise StoreDamaged(DAMAGED, next_step=RESTORE).of(columns["name"]) from None
 
 
 def amended(
@@ -287,7 +287,7 @@ def as_damage(error: StoreDamaged | StoreKeyError, name: object) -> StoreDamaged
     """Return why a row of a store whose own key is there cannot be opened."""
     if isinstance(error, StoreDamaged):
         return error.of(name_shown(name))
-    step = f"Put that key behind the others. {MEND}"
+    step = f"Put that key behind the others. {RESTORE}"
     cause = "what the token store has of it is sealed with a key that is not there"
     return StoreDamaged(cause, next_step=step).of(name_shown(name))
 
@@ -339,17 +339,17 @@ def _opened(columns: Mapping[str, Any], cipher: Cipher, *, sensible: bool = True
             next_step="Restore the store from a backup, or delete that row.",
         )
     if not sensible:
-        raise StoreDamaged(DAMAGED, next_step=MEND).of(name)
+        raise StoreDamaged(DAMAGED, next_step=RESTORE).of(name)
     try:
         secrets = cipher.open(columns["payload"], **_binding(columns))
         digest = _digest(columns)
     except StoreDamaged as error:
         raise error.of(name) from None
     except _SENSELESS:
-        raise StoreDamaged(DAMAGED, next_step=MEND).of(name) from None
+        raise StoreDamaged(DAMAGED, next_step=RESTORE).of(name) from None
     if secrets.get("decided_by", digest) != digest:  # version 0.1.0 sealed none
         cause = "what the token store has of it was changed"
-        raise StoreDamaged(cause, next_step=MEND).of(name)
+        raise StoreDamaged(cause, next_step=RESTORE).of(name)
     return secrets
 
 

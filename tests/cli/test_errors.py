@@ -234,7 +234,7 @@ def test_what_is_no_name_is_not_repeated(world: World, command: str) -> None:
         result = world.run(command, name, *after)
 
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
-        assert "is not a connection's name. Allowed are letters, digits and" in result.stderr
+        assert "is not a valid connection name. Allowed are letters, digits and" in result.stderr
         assert name not in result.stderr
 
 

@@ -94,7 +94,7 @@ def test_what_is_wrong_is_told_as_by_any_command(world: World, tmp_path: Path) -
         ("acme", {"TAP_TIKTOK_AUTH_REFRESH_MARGIN": "soon"}, "MARGIN must be a whole number"),
         ("acme", {STORE: f"sqlite:///{damaged}"}, "is damaged or no SQLite file"),
         ("acme", {KEY: new_key()}, "key does not fit"),
-        ("a\x1b[31mb", {}, "is not a connection's name"),
+        ("a\x1b[31mb", {}, "is not a valid connection name"),
         ("a\x1b[31mb", {KEY: new_key()}, ""),
     ):
         for options in ([], ["--min-lifetime", "0"]):

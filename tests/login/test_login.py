@@ -551,7 +551,7 @@ def test_a_dead_token_is_refused(tiktok_simulator: Simulator, accounts: dict[str
         (("shop", "--complete", PASTED_AT), 2, "--complete stands alone"),
         (("--complete", "shop"), 1, "not an address"),
         (("--complete", f"{PASTED_AT}?code=c&state={'s' * 43}"), 3, "no login waits"),
-        (("a b",), 1, "is not a connection's name"),
+        (("a b",), 1, "is not a valid connection name"),
         (("--scope", "EVIL&x=y"), 1, "a scope is not one of api accounts"),
         (("--port", "4000"), 1, "no callback to this machine"),
         (("--api", "nonsense"), 2, "Invalid value"),

@@ -229,9 +229,9 @@ class TestAbsence:
         record = stored(store)
         with stopped(postgres_server):
             for _ in range(2):
-                with one_line(StoreUnavailable, "does not run there", "Start the server"):
+                with one_line(StoreUnavailable, "has no server running there", "Start the server"):
                     store.commit(renewed(record), None)
-            with one_line(StoreUnavailable, "does not run there", "Start the server"):
+            with one_line(StoreUnavailable, "has no server running there", "Start the server"):
                 postgres.open()
         assert store.commit(renewed(record), None)
         with stopped(postgres_server):
