@@ -95,9 +95,9 @@ def _figures(
 
 def _renew(store: Store) -> None:
     claim = store.claim("acme", "me", 60, lambda record: record)
-    if claim.record is None or claim.record.token is None:
+    if claim.stored is None or claim.stored.token is None:
         raise SystemExit("the lease was not held")
-    store.commit(replace(claim.record, generation=claim.record.generation + 1), "me")
+    store.commit(replace(claim.stored, generation=claim.stored.generation + 1), "me")
 
 
 def _shown(seconds: float, commit: float) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def token_metadata(result: CheckResult, manager: TokenManager) -> dict[str, Any]:
     """Return a connection's row of the stream `token_metadata`."""
-    connection, stored = result.connection, result.record
+    connection, stored = result.connection, result.stored
     error = None if isinstance(result.error, Revoked) else result.error
     token = stored.token if stored else None
     failure = stored.failure if stored else None
@@ -89,7 +89,7 @@ def tiktok_account(manager: TokenManager, result: CheckResult) -> Account | None
     Raises:
         TikTokAuthError: The call fails for another reason than a missing permission.
     """
-    credentials = result.held
+    credentials = result.credentials
     if credentials is None or credentials.stored.subject_id is None:
         return None
     api = manager.api(result.connection)

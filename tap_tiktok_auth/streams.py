@@ -122,7 +122,7 @@ class Extraction:
         Of one that needs a person nothing is granted now. Of one that has trouble that passes, what
         was last seen is emitted, with its time.
         """
-        if result.record is None or not isinstance(result.error, TryAgainLater | None):
+        if result.stored is None or not isinstance(result.error, TryAgainLater | None):
             return iter(())
         return metadata.advertisers(result, self.manager)
 
@@ -212,7 +212,7 @@ class AdvertiserIds(ConnectionStream):
             yield {
                 "connection": result.connection.name,
                 "api": result.connection.api,
-                "app_id": result.record.app_id if result.record else None,
+                "app_id": result.stored.app_id if result.stored else None,
                 "advertiser_id": access.advertiser_id,
                 "advertiser_name": access.name,
                 "access": "granted" if access.lost_at is None else "lost",
@@ -292,14 +292,14 @@ class Advertisers(ConnectionStream):
     )
 
     def records_of(self, result: CheckResult) -> Iterator[dict[str, Any]]:
-        if result.held is None:
+        if result.credentials is None:
             return
         api = self._run.manager.api(result.connection)
         if not isinstance(api, MarketingApi):
             return
         ids = [seen.advertiser_id for seen in self._run.advertisers(result) if not seen.lost_at]
         try:
-            for row in self._rows(api, result.held, ids):
+            for row in self._rows(api, result.credentials, ids):
                 yield {"connection": result.connection.name, **row}
         except (PermissionMissing, RequestRefused) as error:
             if isinstance(error, RequestRefused) and error.code not in _NOT_IN_SANDBOX:
@@ -370,7 +370,7 @@ class CreatorMarketplaceAccounts(ConnectionStream):
     )
 
     def records_of(self, result: CheckResult) -> Iterator[dict[str, Any]]:
-        manager, credentials = self._run.manager, result.held
+        manager, credentials = self._run.manager, result.credentials
         if credentials is None:
             return
         api = manager.api(result.connection)

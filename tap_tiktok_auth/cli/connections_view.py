@@ -44,7 +44,7 @@ def row(result: CheckResult, warning_days: int, *, bars: bool = False) -> tuple[
         warning_days: Days before the end of a consent when warnings begin.
         bars: Whether a bar shows the time that is left.
     """
-    stored = result.record
+    stored = result.stored
     left, share = _time_left(result)
     if bars and share:
         left = f"{bar(share)} {left}"
@@ -64,7 +64,7 @@ def row(result: CheckResult, warning_days: int, *, bars: bool = False) -> tuple[
 
 def _time_left(result: CheckResult) -> tuple[str, float | None]:
     """Return the time that a token has left, in words and as a share of its lifetime."""
-    stored = result.record
+    stored = result.stored
     if stored is None or stored.token is None:
         return "", None
     token = stored.token

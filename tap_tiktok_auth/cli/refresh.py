@@ -112,26 +112,26 @@ def _is_due(result: CheckResult, *, force: bool) -> bool:
     """Whether there is something to do, or to tell, beyond using the stored token."""
     if force or health.is_revoked(result):
         return not health.is_revoked(result)
-    attempt = result.record.attempt if result.record else None
+    attempt = result.stored.attempt if result.stored else None
     unsettled = attempt is not None and attempt.outcome != "refused"
-    return result.held is None or result.held.warning is not None or unsettled
+    return result.credentials is None or result.credentials.warning is not None or unsettled
 
 
 def _outcome(after: CheckResult, before: CheckResult) -> str:
     if after is before:
         return "revoked" if health.is_revoked(before) else "not_due"
-    if after.held is not None and after.held.renewal is not None:
-        return after.held.renewal
+    if after.credentials is not None and after.credentials.renewal is not None:
+        return after.credentials.renewal
     if after.error is not None:
         return "failed"
-    if after.held is not None and after.held.warning is not None:
+    if after.credentials is not None and after.credentials.warning is not None:
         return "still_works"
     moved = _generation(after) != _generation(before)
     return "done_elsewhere" if moved else "not_due"
 
 
 def _generation(result: CheckResult) -> int:
-    return result.record.generation if result.record else 0
+    return result.stored.generation if result.stored else 0
 
 
 def _summary(pairs: list[tuple[CheckResult, str]], *, force: bool) -> str:
@@ -149,8 +149,8 @@ def _summary(pairs: list[tuple[CheckResult, str]], *, force: bool) -> str:
 
 
 def _as_json(result: CheckResult, outcome: str) -> dict[str, Any]:
-    token = result.record.token if result.record else None
-    error = result.error or (result.held.warning if result.held else None)
+    token = result.stored.token if result.stored else None
+    error = result.error or (result.credentials.warning if result.credentials else None)
     return {
         "connection": result.connection.name,
         "api": result.connection.api,

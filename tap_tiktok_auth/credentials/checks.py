@@ -32,8 +32,8 @@ class CheckResult:
     Attributes:
         connection: The connection.
         checked_at: When it was looked at, seconds since the epoch.
-        record: What the store has of it; None if nothing.
-        held: Its token; None if there is none that works.
+        stored: What the store has of it; None if nothing.
+        credentials: Its token; None if there is none that works.
         account_ids: Its Creator Marketplace accounts.
         account: Its TikTok account, where TikTok named it in this check.
         verified: Whether TikTok confirmed the token in this check.
@@ -43,8 +43,8 @@ class CheckResult:
 
     connection: Connection
     checked_at: float
-    record: StoredConnection | None = None
-    held: Credentials | None = None
+    stored: StoredConnection | None = None
+    credentials: Credentials | None = None
     account_ids: tuple[str, ...] = ()
     account: Account | None = None
     verified: bool = False
@@ -197,28 +197,28 @@ def _report(
     return CheckResult(
         connection=held.connection,
         checked_at=now,
-        record=held.stored,
-        held=held,
+        stored=held.stored,
+        credentials=held,
         warnings=warnings,
     )
 
 
 def _failed(manager: TokenManager, connection: Connection, error: TikTokAuthError) -> CheckResult:
     """Report a failure, and note it where the store can still be read."""
-    record, now = None, 0.0
+    stored, now = None, 0.0
     try:
         now = manager.store.now()
-        record = manager.store.read(connection.name)
+        stored = manager.store.read(connection.name)
         # Settings that name another host say nothing about the connection.
-        if record is not None and manager.registry.other_host(record) is None:
-            change = transitions.stopped(record, error, now, manager.store.fingerprint)
-            if change.stored != record:
+        if stored is not None and manager.registry.other_host(stored) is None:
+            change = transitions.stopped(stored, error, now, manager.store.fingerprint)
+            if change.stored != stored:
                 manager.store.amend(
                     change.stored, ("status", "failure", "request_id"), events=change.events
                 )
-            record = change.stored
+            stored = change.stored
     except StoreError as failed:
         log.debug("%s", failed)
     return CheckResult(
-        connection=connection, checked_at=now, record=record, error=error.of(connection.name)
+        connection=connection, checked_at=now, stored=stored, error=error.of(connection.name)
     )

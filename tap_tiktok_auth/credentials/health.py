@@ -83,8 +83,8 @@ def assess(
     return CheckResult(
         connection=connection,
         checked_at=now,
-        record=stored,
-        held=held,
+        stored=stored,
+        credentials=held,
         error=error.of(connection.name) if error else None,
         warnings=tuple(warning.of(connection.name) for warning in warnings),
     )
@@ -97,7 +97,7 @@ def status_of(result: CheckResult) -> Status:
     so far. A configured seed that TikTok refuses, or does not answer, counts even if the store
     still has a chain from another one.
     """
-    stored, error = result.record, result.error
+    stored, error = result.stored, result.error
     if stored is None:
         return "pending"
     if isinstance(error, NoAnswer) and stored.attempt is not None:
@@ -114,7 +114,7 @@ def is_revoked(result: CheckResult) -> bool:
 
 def needs_person(result: CheckResult) -> bool:
     """Whether a person must authorise, even if the token works for a while yet."""
-    warning = result.held.warning if result.held else None
+    warning = result.credentials.warning if result.credentials else None
     return not is_revoked(result) and any(
         isinstance(error, AuthorizationRequired) for error in (result.error, warning)
     )
@@ -125,9 +125,9 @@ def troubles(result: CheckResult) -> list[TikTokAuthError]:
     if is_revoked(result):
         return []
     failed = None
-    if result.error is None and result.record is not None:
-        failed = _last_failure(result.record)
-    warning = result.held.warning if result.held else None
+    if result.error is None and result.stored is not None:
+        failed = _last_failure(result.stored)
+    warning = result.credentials.warning if result.credentials else None
     found = (result.error, warning, failed, *result.warnings)
     return list(dict.fromkeys(error for error in found if error is not None))
 
@@ -137,7 +137,7 @@ def urgency(result: CheckResult) -> tuple[int, float]:
     if is_revoked(result):
         return WELL + 1, 0.0
     if needs_person(result):
-        return 0, 0.0 if result.held is None else 1.0
+        return 0, 0.0 if result.credentials is None else 1.0
     if result.error is not None:
         return 1, 0.0
     if status_of(result) in {"unconfirmed", "refresh_failing"}:
@@ -147,7 +147,7 @@ def urgency(result: CheckResult) -> tuple[int, float]:
 
 def ends_at(result: CheckResult) -> float:
     """Return when a person is needed at the latest, seconds since the epoch."""
-    stored = result.record
+    stored = result.stored
     if stored is None or stored.token is None:
         return math.inf
     token = stored.token

@@ -40,9 +40,9 @@ class ConnectionRegistry:
             return configured
         if configured is None:
             check_name(name)
-        record = self._store.read(name)
-        if record is not None:
-            return _stored_connection(record, configured)
+        stored = self._store.read(name)
+        if stored is not None:
+            return _stored_connection(stored, configured)
         if configured is not None:
             return configured
         shown = redaction().repeatable(name)
@@ -56,7 +56,7 @@ class ConnectionRegistry:
     def meant(self, name: str) -> str | None:
         """Ask whether connections that are spelled like *name* were meant; None if none is."""
         known = {connection.name for connection in self._config.connections}
-        known |= {record.name for record in self._store.records(lambda *_: None)}
+        known |= {stored.name for stored in self._store.records(lambda *_: None)}
         alike = spelled_alike(name, known)
         if not alike:
             return None
@@ -89,16 +89,16 @@ class ConnectionRegistry:
             else:
                 warn("%s", error)
 
-        stored = {record.name: record for record in self._store.records(note)}
+        kept = {stored.name: stored for stored in self._store.records(note)}
         found = [
-            _stored_connection(stored[c.name], c) if c.seed is None and c.name in stored else c
+            _stored_connection(kept[c.name], c) if c.seed is None and c.name in kept else c
             for c in self._config.connections
         ]
         named = {connection.name for connection in found}
         found += [
-            _stored_connection(record)
-            for name, record in stored.items()
-            if name not in named and self._is_usable(record)
+            _stored_connection(stored)
+            for name, stored in kept.items()
+            if name not in named and self._is_usable(stored)
         ]
         found += [connection for connection in damaged if connection.name not in named]
         if not found:
@@ -107,17 +107,17 @@ class ConnectionRegistry:
                 next_step="Set app_id, app_secret and auth_code, or run: tiktok-auth login NAME. "
                 f"Looked at: the config, {self._store.location}",
             )
-        return [(c, stored.get(c.name) or errors.get(c.name)) for c in found]
+        return [(c, kept.get(c.name) or errors.get(c.name)) for c in found]
 
-    def app(self, connection: Connection, record: StoredConnection | None) -> App | None:
+    def app(self, connection: Connection, stored: StoredConnection | None) -> App | None:
         """Return the app to use: the config's where it is the one that the tokens belong to."""
-        if record is None or not record.app_id or record.token is None:
+        if stored is None or not stored.app_id or stored.token is None:
             return connection.app
         for app in (connection.app, self._config.defaults.app()):
-            if app is not None and app.app_id == record.app_id:
+            if app is not None and app.app_id == stored.app_id:
                 return app
-        if record.app_secret is not None:
-            return App(record.app_id, record.app_secret)
+        if stored.app_secret is not None:
+            return App(stored.app_id, stored.app_secret)
         return connection.app
 
     def circumstances(
@@ -156,27 +156,27 @@ class ConnectionRegistry:
         if error is not None:
             raise error
 
-    def _is_usable(self, record: StoredConnection) -> bool:
+    def _is_usable(self, stored: StoredConnection) -> bool:
         """Whether a stored connection that the config does not name is part of a run."""
         shared = self._config.defaults.app()
-        known = record.app_secret is not None or (
-            shared is not None and shared.app_id == record.app_id
+        known = stored.app_secret is not None or (
+            shared is not None and shared.app_id == stored.app_id
         )
-        return known and record.generation > 0
+        return known and stored.generation > 0
 
 
 def _stored_connection(
-    record: StoredConnection, configured: Connection | None = None
+    stored: StoredConnection, configured: Connection | None = None
 ) -> Connection:
     """Return a connection that lives in the store."""
     app = configured.app if configured and configured.app else None
-    if app is None and record.app_secret is not None:
-        app = App(record.app_id, record.app_secret)
+    if app is None and stored.app_secret is not None:
+        app = App(stored.app_id, stored.app_secret)
     return Connection(
-        name=record.name,
-        api=record.api,
+        name=stored.name,
+        api=stored.api,
         app=app,
-        redirect_uri=(configured.redirect_uri if configured else None) or record.redirect_uri,
+        redirect_uri=(configured.redirect_uri if configured else None) or stored.redirect_uri,
         advertiser_ids=configured.advertiser_ids if configured else (),
         configured=configured is not None,
     )

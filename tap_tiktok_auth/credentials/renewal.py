@@ -127,14 +127,14 @@ class Renewals:
                 settled = found
                 continue
             if not found.sends:
-                return without_sending(connection, claim.record, found)
+                return without_sending(connection, claim.stored, found)
             if claim.holder is not None and is_dead(claim.holder):
                 dead = claim.holder
                 continue
             # Looked at each time: a token that works may end while another process is waited for.
-            lifetime = options.still_asked(claim.record).min_lifetime
+            lifetime = options.still_asked(claim.stored).min_lifetime
             works = found.action == "refresh" and is_usable(
-                claim.record, self._store.now(), lifetime
+                claim.stored, self._store.now(), lifetime
             )
             if not patience.wait(PATIENCE_WITH_TOKEN if works else PATIENCE_WITHOUT_TOKEN):
                 busy = TryAgainLater(
@@ -142,7 +142,7 @@ class Renewals:
                     next_step="Run again later.",
                 )
                 decision = Decision("use" if works else "stop", busy)
-                return without_sending(connection, claim.record, decision)
+                return without_sending(connection, claim.stored, decision)
 
     def _claim(
         self,
@@ -198,8 +198,8 @@ class Renewals:
         with self._given_back(connection.name, holder):
             claim = self._store.claim(connection.name, holder, self._leases.ttl, prepare, dead=dead)
         if found is None or claim.outcome == "busy":
-            facts = self._registry.circumstances(connection, claim.record)
-            found = decide(claim.record, options, facts)
+            facts = self._registry.circumstances(connection, claim.stored)
+            found = decide(claim.stored, options, facts)
         return claim, found
 
     def _carry_out(self, due: TokenRequest) -> Credentials:
@@ -242,7 +242,7 @@ class Renewals:
 
     def _commit_answer(self, answer: recovery.Answer) -> tuple[StoredConnection, bool]:
         """Commit a granted token; return what is stored then, and whether it is this one."""
-        granted = answer.record
+        granted = answer.stored
         with recovery.kept(self._store, answer) as file:
             is_ours = self._commit(answer, file)
             current = granted if is_ours else self._store.read(granted.name)
@@ -298,7 +298,7 @@ class Renewals:
         """Return a change with all that its commit, now or later, needs."""
         token = due.stored.token
         return recovery.Answer(
-            record=change.stored,
+            stored=change.stored,
             before=due.marked,
             holder=due.holder,
             follows=self._store.fingerprint(token.access_token) if token else None,

@@ -148,7 +148,7 @@ def _check_stored(manager: TokenManager, found: list[Finding], *, is_new: bool) 
 
 
 def _check_connection(result: CheckResult) -> Finding:
-    status, stored = status_of(result), result.record
+    status, stored = status_of(result), result.stored
     if result.error is not None and not health.is_revoked(result):
         return from_error("connection", result.error, status=status)
     for trouble in health.troubles(result):
@@ -166,7 +166,7 @@ def _check_connection(result: CheckResult) -> Finding:
 
 def _check_seed(manager: TokenManager, result: CheckResult) -> Iterator[Finding]:
     """Tell of a seed that was used up and stands in the config still: harmless, but confusing."""
-    seed, stored = result.connection.seed, result.record
+    seed, stored = result.connection.seed, result.stored
     if seed is None or stored is None or seed.kind not in {"auth_code", "refresh_token"}:
         return
     digest = manager.store.digest(seed.material)

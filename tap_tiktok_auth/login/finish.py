@@ -56,7 +56,7 @@ class FinishedLogin:
 
         Texts of TikTok among them were cleaned when they were read.
         """
-        stored, account = self.result.record, self.result.account
+        stored, account = self.result.stored, self.result.account
         lines: list[tuple[str, str]] = []
         if account is not None and (account.display_name or account.username):
             handle = f"@{account.username}" if account.username else ""
@@ -78,7 +78,7 @@ class FinishedLogin:
 
     def warnings(self, requested: Sequence[str] = ()) -> list[str]:
         """Return what the person should look at, scopes that were requested in vain among it."""
-        name, stored, error = self.result.connection.name, self.result.record, self.result.error
+        name, stored, error = self.result.connection.name, self.result.stored, self.result.error
         found = [str(warning) for warning in self.result.warnings]
         if error is not None:
             found.append(f"the tokens are stored, but TikTok does not confirm them: {error}")
@@ -148,7 +148,7 @@ def finish_login(
     result = checks.check(manager, manager.connection(name), told=told)
     advertisers = _granted(manager, name)
     identity = Identity(
-        result.record.subject_id if result.record else None,
+        result.stored.subject_id if result.stored else None,
         advertisers=tuple(Advertiser(seen.advertiser_id) for seen in advertisers),
         account_ids=result.account_ids,
     )

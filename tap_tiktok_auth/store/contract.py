@@ -35,14 +35,14 @@ class Claim(NamedTuple):
     """The answer to a claim of a connection's lease.
 
     Attributes:
-        outcome: `held`: the lease is ours and the prepared record is stored. `declined`: there
+        outcome: `held`: the lease is ours and what was prepared is stored. `declined`: there
             was nothing to do. `busy`: someone else holds it.
-        record: The connection as it is stored now; None if there is none.
+        stored: The connection as it is stored now; None if there is none.
         holder: With `busy`, who holds the lease.
     """
 
     outcome: Literal["held", "declined", "busy"]
-    record: StoredConnection | None
+    stored: StoredConnection | None
     holder: str | None = None
 
 
@@ -153,13 +153,13 @@ class Store(ABC):
         """
 
         def decide(row: Row | None, key: str) -> tuple[Claim, Write | None]:
-            record = None if row is None else self._opened(row, key)
+            stored = None if row is None else self._opened(row, key)
             current = self._holder(row, ttl)
             if current not in {None, dead}:
-                return Claim("busy", record, current), None
-            prepared = prepare(record)
+                return Claim("busy", stored, current), None
+            prepared = prepare(stored)
             if prepared is None:
-                return Claim("declined", record), None
+                return Claim("declined", stored), None
             lease = {"held_by": holder, "held_until": self.now() + ttl}
             return Claim("held", prepared), Write(self._sealed(prepared, key) | lease)
 
@@ -171,7 +171,7 @@ class Store(ABC):
 
     def commit(
         self,
-        record: StoredConnection,
+        stored: StoredConnection,
         holder: str | None,
         *,
         before: StoredConnection | None = None,
@@ -181,14 +181,14 @@ class Store(ABC):
     ) -> bool:
         """Store a connection whole and give the lease back, if what was read is stored still.
 
-        That is the generation of *before* and, unless the record carries new tokens, the very mark
+        That is the generation of *before* and, unless the stored carries new tokens, the very mark
         of the token request in it. So new tokens are stored even if their lease was lost
         meanwhile, and nothing else is.
 
         Args:
-            record: What to store; one of a higher generation than *before* carries new tokens.
+            stored: What to store; one of a higher generation than *before* carries new tokens.
             holder: Whose lease ends with it.
-            before: What the record is made from; without it the generation before its own.
+            before: What the stored is made from; without it the generation before its own.
             events: What to note in the audit trail.
             sighting: Ad accounts seen.
             patience: Seconds to wait for the database at most, also if the process is told to
@@ -199,11 +199,11 @@ class Store(ABC):
         """
 
         def decide(row: Row | None, key: str) -> tuple[bool, Write | None]:
-            columns = self._sealed(record, key)
+            columns = self._sealed(stored, key)
             release: Row = {}
             if row is not None and holder is not None and row["held_by"] == holder:
                 release = {"held_by": None, "held_until": None}
-            if _is_current(row, before, record):
+            if _is_current(row, before, stored):
                 return True, Write(columns | release, events, sighting)
             # A commit that was carried out, but whose confirmation was lost, is repeated.
             # Sealed texts differ each time.
@@ -213,11 +213,11 @@ class Store(ABC):
                 return True, Write(release)
             return False, None
 
-        return self._change(record.name, decide, patience=patience)
+        return self._change(stored.name, decide, patience=patience)
 
     def amend(
         self,
-        record: StoredConnection,
+        stored: StoredConnection,
         columns: tuple[str, ...],
         *,
         events: Iterable[Event] = (),
@@ -226,7 +226,7 @@ class Store(ABC):
         """Store only some attributes of a connection, without any lease.
 
         Args:
-            record: The connection with its new values.
+            stored: The connection with its new values.
             columns: Names of the attributes to store; never the secrets.
             events: What to note in the audit trail.
             sighting: Ad accounts seen.
@@ -236,20 +236,20 @@ class Store(ABC):
         """
 
         def decide(row: Row | None, key: str) -> tuple[bool, Write | None]:
-            if row is None or row["generation"] != record.generation:
+            if row is None or row["generation"] != stored.generation:
                 return False, None
             try:
                 changed = self._keys.opening(
-                    lambda cipher: rows.amended(row, record, columns, cipher, key)
+                    lambda cipher: rows.amended(row, stored, columns, cipher, key)
                 )
             except StoreKeyError as error:
-                raise rows.as_damage(error, record.name) from None
+                raise rows.as_damage(error, stored.name) from None
             return True, Write(changed, events, sighting)
 
-        return self._change(record.name, decide)
+        return self._change(stored.name, decide)
 
-    def _sealed(self, record: StoredConnection, key: str) -> Row:
-        return rows.to_columns(record, self.cipher, key, self.fingerprint)
+    def _sealed(self, stored: StoredConnection, key: str) -> Row:
+        return rows.to_columns(stored, self.cipher, key, self.fingerprint)
 
     def _opened(self, row: Row, key: str | None = None) -> StoredConnection:
         """Return the connection of a row; *key* is the store's key if that is known to be there.
@@ -446,5 +446,5 @@ def _is_current(row: Row | None, before: StoredConnection | None, after: StoredC
         return True
     mark = before.attempt if before else None
     columns = ("attempt_key", "attempt_at", "attempt_outcome")
-    stored = tuple(row[name] if row else None for name in columns)
-    return stored == ((mark.key, mark.at, mark.outcome) if mark else (None, None, None))
+    marked = tuple(row[name] if row else None for name in columns)
+    return marked == ((mark.key, mark.at, mark.outcome) if mark else (None, None, None))

@@ -112,7 +112,9 @@ class Cipher:
         except (InvalidToken, ValueError):
             raise StoreDamaged(DAMAGED, next_step=RESTORE) from None
         if any(payload.get(name) != value for name, value in bound.items()):
-            raise StoreDamaged("what the token store has of it belongs elsewhere", next_step=RESTORE)
+            raise StoreDamaged(
+                "what the token store has of it belongs elsewhere", next_step=RESTORE
+            )
         return dict(payload)
 
 

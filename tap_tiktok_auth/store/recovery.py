@@ -75,7 +75,7 @@ class Answer:
     """A connection that TikTok's answer changed, with all that its commit needs.
 
     Attributes:
-        record: What to store.
+        stored: What to store.
         before: What it was made from, as far as a commit compares it.
         holder: Whose lease ends with it.
         follows: Fingerprint of the access token that it replaces.
@@ -83,7 +83,7 @@ class Answer:
         sighting: Ad accounts that the answer named.
     """
 
-    record: StoredConnection
+    stored: StoredConnection
     before: StoredConnection | None
     holder: str | None = None
     follows: str | None = None
@@ -93,12 +93,12 @@ class Answer:
     @property
     def generation(self) -> int:
         """The generation that the store must have for it."""
-        return self.before.generation if self.before else self.record.generation - 1
+        return self.before.generation if self.before else self.stored.generation - 1
 
     def commit(self, store: Store, *, patience: float | None = None) -> bool:
         """Commit it; return whether the store has it now."""
         return store.commit(
-            self.record,
+            self.stored,
             self.holder,
             before=self.before,
             events=self.events,
@@ -125,7 +125,7 @@ def kept(store: Store, answer: Answer) -> Iterator[Path | None]:
 
 
 def _write(store: Store, answer: Answer) -> tuple[Path | None, int | None]:
-    record, sighting = answer.record, answer.sighting
+    stored, sighting = answer.stored, answer.sighting
     mark = answer.before.attempt if answer.before else None
     payload = {
         "recovery": store.location,
@@ -136,12 +136,12 @@ def _write(store: Store, answer: Answer) -> tuple[Path | None, int | None]:
         },
         "holder": answer.holder,
         "follows": answer.follows,
-        "columns": rows.to_columns(record, store.cipher, store.cipher.primary, store.fingerprint),
+        "columns": rows.to_columns(stored, store.cipher, store.cipher.primary, store.fingerprint),
         "events": answer.events,
         "sighting": asdict(sighting) if sighting else None,
     }
     sealed = store.cipher.seal(payload).encode()
-    name = f"{_beginning(record.name)}{record.generation}-{time.time_ns()}{_SUFFIX}"
+    name = f"{_beginning(stored.name)}{stored.generation}-{time.time_ns()}{_SUFFIX}"
     for folder in folders(store):
         try:
             files.private_folder(folder)
@@ -193,7 +193,7 @@ def take_in(
         store: The store.
         name: A connection that nobody holds the lease of: its files are taken in also from a
             process that lives, because it was paused for longer than its lease.
-        end: Ends, at TikTok, the token of a record whose connection was revoked meanwhile.
+        end: Ends, at TikTok, the token of a stored whose connection was revoked meanwhile.
 
     Returns:
         How many answers were saved.
@@ -203,7 +203,7 @@ def take_in(
     """
     saved = 0
     # In the order in which TikTok gave the tokens, wherever they are.
-    for file, answer in sorted(_left(store, name), key=lambda one: one[1].record.generation):
+    for file, answer in sorted(_left(store, name), key=lambda one: one[1].stored.generation):
         try:
             taken = _settle(store, file, answer, end)
         except StoreUnavailable:
@@ -218,7 +218,7 @@ def take_in(
 def forget(store: Store, name: str) -> None:
     """Delete all files of a connection, so that nothing brings it back."""
     for file, answer in list(_left(store, name)):
-        if answer.record.name == name:
+        if answer.stored.name == name:
             _delete(file)
 
 
@@ -231,18 +231,18 @@ def _settle(
     store: Store, file: Path, answer: Answer, end: Callable[[StoredConnection], None] | None
 ) -> bool:
     """Take a file in, delete it or leave it; return whether it was taken in."""
-    record, current = answer.record, store.read(answer.record.name)
-    if record.token is not None and current is not None and current.status == "revoked":
+    stored, current = answer.stored, store.read(answer.stored.name)
+    if stored.token is not None and current is not None and current.status == "revoked":
         if end is None:
             return False
-        end(record)
+        end(stored)
         _delete(file)
         return False
     fitting = _fitting(store, answer, current)
     if fitting is not None:
         if not fitting.commit(store):
             return False  # the row is changing right now: the next look sees what it has become
-        log.warning("connection %s: took in TikTok's answer kept in %s", record.name, file)
+        log.warning("connection %s: took in TikTok's answer kept in %s", stored.name, file)
     _delete(file)
     return fitting is not None
 
@@ -253,28 +253,28 @@ def _fitting(store: Store, answer: Answer, current: StoredConnection | None) -> 
     Raises:
         StoreError: The store is behind, and it is not known which of two tokens is alive.
     """
-    record, before, generation = answer.record, answer.before, answer.generation
-    token = record.token
+    stored, before, generation = answer.stored, answer.before, answer.generation
+    token = stored.token
     if current is None:
         # Not forgotten, which deletes the files: the store was lost, or an old one is back.
-        anew = replace(answer, record=replace(record, generation=1), before=None)
+        anew = replace(answer, stored=replace(stored, generation=1), before=None)
         return None if token is None else anew
     if current.generation == generation:
-        if record.generation == generation:  # a refusal: is it the request that is still marked?
+        if stored.generation == generation:  # a refusal: is it the request that is still marked?
             return answer if before and before.attempt == current.attempt else None
-        stored = store.fingerprint(current.token.access_token) if current.token else None
-        follows = None in {answer.follows, stored} or stored == answer.follows
+        there = store.fingerprint(current.token.access_token) if current.token else None
+        follows = None in {answer.follows, there} or there == answer.follows
         return answer if follows else None
     if current.generation > generation or token is None:
         return None
     # A backup was restored: of two tokens of one chain the younger one is alive.
     if current.token is not None and (
-        (current.app_id, current.seed_hash) != (record.app_id, record.seed_hash)
+        (current.app_id, current.seed_hash) != (stored.app_id, stored.seed_hash)
         or current.token.issued_at >= token.issued_at
     ):
         raise StoreError("the token store is at an older state, with other tokens")
     return replace(
-        answer, record=replace(record, generation=current.generation + 1), before=current
+        answer, stored=replace(stored, generation=current.generation + 1), before=current
     )
 
 
@@ -335,14 +335,14 @@ def _read(store: Store, file: Path, *, even_locked: bool) -> Answer:
         )
     # The table may have got columns since.
     columns = dict.fromkeys(rows.COLUMNS) | payload["columns"]
-    record = rows.to_stored(columns, store.cipher)
-    # Version 1 does not tell what the record was made from.
-    before = payload.get("before") or {"generation": record.generation - 1, "mark": None}
+    stored = rows.to_stored(columns, store.cipher)
+    # Version 1 does not tell what the stored was made from.
+    before = payload.get("before") or {"generation": stored.generation - 1, "mark": None}
     mark, sighting = before["mark"], payload.get("sighting")
     return Answer(
-        record=record,
+        stored=stored,
         before=replace(
-            record,
+            stored,
             generation=before["generation"],
             attempt=TokenRequestMark(*mark) if mark else None,
         ),

@@ -84,7 +84,7 @@ def left_behind(
     """Leave an answer of TikTok in a recovery file, as a process that was killed does."""
     token = follows.token if follows else None
     answer = recovery.Answer(
-        record=record,
+        stored=record,
         before=replace(record, generation=record.generation - 1, attempt=None),
         follows=store.fingerprint(token.access_token) if token else None,
         events=(Event("refreshed", record.name),),

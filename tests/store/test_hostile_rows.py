@@ -94,7 +94,7 @@ def test_any_column_may_hold_anything(store: Store, backend: Backend, column: st
         if bad:
             assert store.read("bad") == bad[0]
             claim = take(store, "me", "bad")
-            assert claim.record is not None
+            assert claim.stored is not None
             store.release("bad", "me")
             assert store.read("bad") is not None
         else:

@@ -28,24 +28,24 @@ class TestLeases:
         """A claim stores the prepared record together with the lease."""
         claim = take(store, "me")
         assert claim.outcome == "held"
-        assert store.read("acme") == claim.record == full_record()
+        assert store.read("acme") == claim.stored == full_record()
 
     def test_a_held_lease_is_busy(self, store: Store) -> None:
         """A second claim learns who holds it and what is stored, and prepares nothing."""
         take(store, "me")
         claim = store.claim("acme", "you", TTL, lambda _: pytest.fail("must not be called"))
-        assert (claim.outcome, claim.holder, claim.record) == ("busy", "me", full_record())
+        assert (claim.outcome, claim.holder, claim.stored) == ("busy", "me", full_record())
 
     def test_declining_leaves_everything(self, store: Store) -> None:
         """A claim that finds nothing to do takes no lease."""
         record = stored(store)
         claim = store.claim("acme", "me", TTL, lambda _: None)
-        assert (claim.outcome, claim.record) == ("declined", record)
+        assert (claim.outcome, claim.stored) == ("declined", record)
         assert take(store, "you").outcome == "held"
 
     def test_declining_an_unknown_connection_makes_no_row(self, store: Store) -> None:
         """A claim of an unknown connection that does nothing leaves no trace."""
-        assert store.claim("acme", "me", TTL, lambda _: None).record is None
+        assert store.claim("acme", "me", TTL, lambda _: None).stored is None
         assert store.records() == []
 
     def test_prepare_sees_what_is_stored_now(self, store: Store) -> None:

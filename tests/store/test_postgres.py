@@ -137,7 +137,7 @@ class TestTransactions:
 
         monkeypatch.setattr(Keyring, "sealing_key", sealing_key)
         claim = store.claim("acme", "one", 90.0, lambda stored: stored)
-        assert (claim.outcome, claim.record) == ("held", record)
+        assert (claim.outcome, claim.stored) == ("held", record)
         assert looks[0] is looks[2] is not looks[1]
         assert other.claim("acme", "two", 90.0, lambda stored: stored).outcome == "busy"
 

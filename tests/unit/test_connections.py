@@ -322,7 +322,9 @@ def test_entry_without_a_name_is_found_by_its_position(entry: dict[str, Any]) ->
 def test_unfit_name_is_refused_without_showing_it(name: str) -> None:
     """A name that would not survive a shell, a log or a key is refused."""
     line = _refusal({"connections": [{"name": name}]})
-    assert line.startswith("setting connections: the name of entry 1 is not a valid connection name. ")
+    assert line.startswith(
+        "setting connections: the name of entry 1 is not a valid connection name. "
+    )
     assert name not in line
 
 
