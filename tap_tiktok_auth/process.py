@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -126,8 +127,40 @@ _SIGNALS = tuple(
 _former: list[dict[int, Any]] = []
 
 
+class Stop:
+    """Set while the process is told to stop.
+
+    It has no lock, as `threading.Event` has: a signal handler would wait for ever for one that its
+    own thread holds.
+    """
+
+    _LONGEST_SLEEP = 0.05
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        """Whether the process was told to stop."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Tell everybody to stop."""
+        self._is_set = True
+
+    def clear(self) -> None:
+        """Let everybody go on."""
+        self._is_set = False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for it to be set, so many seconds at most; return whether it is."""
+        ends = time.monotonic() + seconds
+        while not self._is_set and (left := ends - time.monotonic()) > 0:
+            time.sleep(min(left, self._LONGEST_SLEEP))
+        return self._is_set
+
+
 @contextmanager
-def deferred(stop: threading.Event) -> Iterator[None]:
+def deferred(stop: Stop) -> Iterator[None]:
     """Hold back signals that end the process until the block is done.
 
     A signal that arrives sets *stop*, so that nothing new is begun and no wait goes on; it is

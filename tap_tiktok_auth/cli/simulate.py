@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from tap_tiktok_auth import apis as token_systems
 from tap_tiktok_auth import simulator
 from tap_tiktok_auth.cli.exec import ListingCommand, command_environment, start_failure
 from tap_tiktok_auth.config.settings import ENV_PREFIX
+from tap_tiktok_auth.process import Stop
 from tap_tiktok_auth.simulator.model import APIS
 from tap_tiktok_auth.simulator.scenarios import KINDS, Scenario
 from tap_tiktok_auth.simulator.throttle import TIERS
@@ -164,12 +164,12 @@ def _settings(tiktok: Simulator, apis: Sequence[str], folder: Path) -> dict[str,
 
 
 def _serve(url: str, variables: Mapping[str, str]) -> None:
-    ended = threading.Event()
+    ended = Stop()
     with _handling(lambda *_: ended.set()):
         click.echo(f"# TikTok simulator at {url}; controls at {url}/_simulator/; Ctrl-C ends it")
         for name, value in variables.items():
             click.echo(f"export {name}={shlex.quote(value)}")
-        while not ended.wait(1.0):  # a wait without a limit would keep signals from Python
+        while not ended.wait(1.0):
             pass
 
 

@@ -18,8 +18,9 @@ from tap_tiktok_auth.errors import Interrupted
 from tap_tiktok_auth.login.listener import TypedLines
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator
+
+    from tap_tiktok_auth.process import Stop
 
 #: Seconds between two looks at whether the process was told to stop.
 _STEP = 0.2
@@ -55,7 +56,7 @@ def ask(label: str, *, hidden: bool = False, optional: bool = False) -> str:
             return answer
 
 
-def confirm(question: str, stop: threading.Event | None = None) -> bool:
+def confirm(question: str, stop: Stop | None = None) -> bool:
     """Return whether the person says yes; a bare Enter is a no.
 
     Args:
@@ -73,7 +74,7 @@ def confirm(question: str, stop: threading.Event | None = None) -> bool:
             return answers[answer]
 
 
-def _answer(prompt: str, stop: threading.Event | None = None) -> str:
+def _answer(prompt: str, stop: Stop | None = None) -> str:
     try:
         _show(prompt)
         return _typed_line(stop)
@@ -82,7 +83,7 @@ def _answer(prompt: str, stop: threading.Event | None = None) -> str:
         raise
 
 
-def _typed_line(stop: threading.Event | None) -> str:
+def _typed_line(stop: Stop | None) -> str:
     typed = TypedLines(sys.stdin.fileno())
     while (line := typed.line(_STEP)) is None:
         if typed.ended:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap_tiktok_auth.errors import Interrupted, StoreError, TryAgainLater
-from tap_tiktok_auth.process import Forkable
+from tap_tiktok_auth.process import Forkable, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +171,7 @@ class Patience:
 
     _FIRST, _LONGEST = 0.02, 0.25
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: Stop) -> None:
         self._waited = 0.0
         self._stop = stop
         self._next = self._FIRST

@@ -15,7 +15,7 @@ from tap_tiktok_auth.apis.platforms import STRANGER
 from tap_tiktok_auth.credentials.lifecycle import TokenOptions, decide, without_sending
 from tap_tiktok_auth.credentials.registry import ConnectionRegistry
 from tap_tiktok_auth.errors import StoreError, TikTokAuthError, redaction, warn
-from tap_tiktok_auth.process import Forkable, Lock
+from tap_tiktok_auth.process import Forkable, Lock, Stop
 from tap_tiktok_auth.store import open_store
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class TokenManager(Forkable):
         registry: The connections of the config and of the store.
     """
 
-    def __init__(self, config: Config, store: Store, stop: threading.Event | None = None) -> None:
+    def __init__(self, config: Config, store: Store, stop: Stop | None = None) -> None:
         self.config = config
         self.store = store
-        self.stop = stop or threading.Event()
+        self.stop = stop or Stop()
         self.registry = ConnectionRegistry(config, store)
         self._made: Renewals | None = None
         self._closed = threading.Event()
@@ -58,7 +58,7 @@ class TokenManager(Forkable):
 
     def after_fork_in_child(self) -> None:
         """Begin anew: a thread of the parent may have been waiting for *stop* or setting it."""
-        threading.Event.__init__(self.stop)
+        self.stop.clear()
         self._closed, self._delivery = threading.Event(), None
 
     def close(self) -> None:
@@ -260,7 +260,7 @@ def open_manager(config: Config) -> Iterator[TokenManager]:
     """
     for setting, host in config.hosts.strangers().items():
         warn("%s", STRANGER.format(setting=setting, host=host))
-    stop = threading.Event()
+    stop = Stop()
     store = open_store(config.token_store, config.token_store_key, stop=stop)
     try:
         manager = TokenManager(config, store, stop)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -43,7 +42,7 @@ from tap_tiktok_auth.errors import (
     TryAgainLater,
 )
 from tap_tiktok_auth.http.client import Client
-from tap_tiktok_auth.process import Lock, deferred
+from tap_tiktok_auth.process import Lock, Stop, deferred
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.store import recovery
 
@@ -83,7 +82,7 @@ class Renewals:
         config: Config,
         store: Store,
         registry: ConnectionRegistry,
-        stop: threading.Event,
+        stop: Stop,
     ) -> None:
         self._config, self._store, self._registry = config, store, registry
         self._stop = stop
@@ -314,7 +313,7 @@ class Renewals:
                 the answer is safe in a file.
         """
         waits = iter(COMMIT_RETRIES)
-        stop = self._stop if file else threading.Event()
+        stop = self._stop if file else Stop()
         while True:
             try:
                 return answer.commit(

@@ -32,7 +32,7 @@ from tap_tiktok_auth.errors import (
 )
 from tap_tiktok_auth.http.transport import Adapter, Deadlines, Exchange
 from tap_tiktok_auth.network import is_loopback
-from tap_tiktok_auth.process import Forkable
+from tap_tiktok_auth.process import Forkable, Stop
 from tap_tiktok_auth.redaction import teach
 from tap_tiktok_auth.version import VERSION
 
@@ -110,12 +110,12 @@ class Client(Forkable):
         timeout: float = 30.0,
         requests_per_second: float = 10.0,
         clock: Callable[[], float] = time.time,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
         connections: int = 8,
     ) -> None:
         self.timeout = timeout
         self._clock = clock
-        self._stop = stop or threading.Event()
+        self._stop = stop or Stop()
         self._requests_per_second = requests_per_second
         self._connections = connections
         self._begin()

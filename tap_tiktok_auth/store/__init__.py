@@ -14,9 +14,9 @@ from tap_tiktok_auth.store.keys import Cipher, new_key
 from tap_tiktok_auth.store.sql import SqlStore
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
 
+    from tap_tiktok_auth.process import Stop
     from tap_tiktok_auth.store.database import Database
 
 __all__ = [
@@ -38,7 +38,7 @@ def open_store(
     key: str | None,
     *,
     clock: Callable[[], float] = time.time,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
 ) -> Store:
     """Open the token store of the settings, creating or migrating it where needed.
 
@@ -115,7 +115,7 @@ def sqlite_path(url: str | None) -> Path:
     return path
 
 
-def _postgres(url: str, stop: threading.Event | None) -> Database:
+def _postgres(url: str, stop: Stop | None) -> Database:
     try:
         postgres = _driver("postgres")
     except ImportError:

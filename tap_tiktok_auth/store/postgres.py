@@ -13,7 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreError, StoreUnavailable
-from tap_tiktok_auth.process import Forkable
+from tap_tiktok_auth.process import Forkable, Stop
 from tap_tiktok_auth.store import postgres_address, postgres_schema, schema
 from tap_tiktok_auth.store.database import Database, ServerClock, meaning
 from tap_tiktok_auth.store.postgres_schema import SCHEMA
@@ -98,8 +98,8 @@ class Postgres(Database, Forkable):
         "moment": "double precision",
     }
 
-    def __init__(self, url: str, stop: threading.Event | None = None) -> None:
-        self._stop = stop or threading.Event()
+    def __init__(self, url: str, stop: Stop | None = None) -> None:
+        self._stop = stop or Stop()
         self._parameters = postgres_address.parameters(url)
         self._location = postgres_address.location(self._parameters)
         self._clock = ServerClock()
@@ -267,9 +267,9 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
     """
 
     _deadline = math.inf
-    _stop: threading.Event | None = None
+    _stop: Stop | None = None
 
-    def limit(self, seconds: float, stop: threading.Event | None) -> None:
+    def limit(self, seconds: float, stop: Stop | None) -> None:
         """Wait so long for what follows, or until the process is told to stop."""
         self._deadline, self._stop = time.monotonic() + seconds, stop
 

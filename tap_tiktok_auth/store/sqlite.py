@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_tiktok_auth.errors import StoreDamaged, StoreUnavailable
-from tap_tiktok_auth.process import Forkable
+from tap_tiktok_auth.process import Forkable, Stop
 from tap_tiktok_auth.store import files, schema
 from tap_tiktok_auth.store.database import Database, meaning
 
@@ -65,12 +65,12 @@ class SQLite(Database, Forkable):
         *,
         clock: Callable[[], float] = time.time,
         busy_timeout: float = BUSY_TIMEOUT,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self.path = path
         self._clock = clock
         self._busy_timeout = busy_timeout
-        self._stop = stop or threading.Event()
+        self._stop = stop or Stop()
         if path != NOWHERE:
             files.private_folder(path.parent)
             if not files.exists(path):

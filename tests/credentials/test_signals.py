@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_tiktok_auth.process import deferred
+from tap_tiktok_auth.process import Stop, deferred
 from tests.standin.runs import Run
 
 if TYPE_CHECKING:
-    import subprocess
-
     from tests.standin.runs import Bench
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -160,7 +160,7 @@ def test_a_child_that_is_forked_meanwhile_hears_signals() -> None:
 
     thread = threading.Thread(target=fork)
     former = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with deferred(threading.Event()):
+    with deferred(Stop()):
         thread.start()
         thread.join()
         assert os.read(ready, 1) == b"!"
@@ -172,10 +172,37 @@ def test_a_child_that_is_forked_meanwhile_hears_signals() -> None:
     assert os.waitstatus_to_exitcode(status) == -signal.SIGTERM
 
 
+SIGNALLED = """
+import signal, sys
+from tap_tiktok_auth.process import Stop, deferred
+
+def tell(frame, event, argument):
+    if event == "line":
+        signal.raise_signal(signal.SIGHUP)
+    return tell
+
+signal.signal(signal.SIGHUP, lambda *_: None)
+stop = Stop()
+with deferred(stop):
+    sys.settrace(tell)
+    stop.wait(0.01)
+    sys.settrace(None)
+    print(stop.is_set())
+"""
+
+
+def test_a_signal_at_any_moment_of_a_wait() -> None:
+    """A process that waits, and is told to stop in that very moment, goes on."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_whoever_goes_on_after_a_signal_goes_on() -> None:
     """A handler that does not end the process hears of the signal after the block, once."""
     heard: list[bool] = []
-    stop = threading.Event()
+    stop = Stop()
     former = signal.signal(signal.SIGTERM, lambda *_: heard.append(stop.is_set()))
     try:
         with deferred(stop), deferred(stop):

@@ -34,7 +34,7 @@ def test_the_old_backoff_is_told() -> None:
         ({"token_store_key": "short"}, "problem", "token_store_key is not a Fernet key"),
         ({"business_api_url": "http://example.com"}, "problem", "must be https"),
         ({"refresh_token": "r"}, "problem", "stand beside each other"),
-        ({"appid": "x"}, "warning", "TAP_TIKTOK_AUTH_APPID is no setting"),
+        ({"appid": "x"}, "warning", "TAP_TIKTOK_AUTH_APPID is not a setting"),
         ({"long_term_token": "false"}, "warning", "long_term_token does nothing"),
         ({"auth_code": "aw%2A3%214964"}, "problem", "URL-encoded still"),
         ({"tiktok_url": "https://127.0.0.2:9"}, "warning", "no connection"),

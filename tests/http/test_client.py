@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from tap_tiktok_auth.errors import (
     TryAgainLater,
 )
 from tap_tiktok_auth.http.client import BODY_LIMIT, Client
+from tap_tiktok_auth.process import Stop
 from tests.http.calls import answer, at, body_of, request
 from tests.http.servers import serving
 
@@ -110,7 +110,7 @@ def test_retry_after_is_honoured(client: Client, standin: StandIn, waits: list[f
 
 def test_told_to_stop(standin: StandIn) -> None:
     """Once the process is to end nothing new is sent and no wait goes on."""
-    stop = threading.Event()
+    stop = Stop()
     client = Client(stop=stop, requests_per_second=10_000)
 
     def read(response: Response) -> bytes:
@@ -125,16 +125,16 @@ def test_told_to_stop(standin: StandIn) -> None:
     client.close()
 
 
-class Waits(threading.Event):
+class Waits(Stop):
     """Is never set; a wait for it ends at once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lengths: list[float] = []
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Note how long the wait would be."""
-        self.lengths.append(timeout or 0.0)
+        self.lengths.append(seconds)
         return False
 
 
