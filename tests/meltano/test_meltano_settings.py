@@ -182,7 +182,7 @@ def test_stream_maps_and_flattening(meltano: Meltano, here: Simulator, tmp_path:
     (row,) = meltano.records("token_metadata")
     assert row["label"] == "growth default"
     assert row["nested..status"] == "active"
-    assert "is no setting" not in meltano.succeed("invoke", f"{TAP}:doctor")
+    assert "is not a setting" not in meltano.succeed("invoke", f"{TAP}:doctor")
 
 
 @pytest.mark.parametrize("meltano", [SHORT], indirect=True)
