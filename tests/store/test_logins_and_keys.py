@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,7 +127,8 @@ class TestSealing:
     ) -> None:
         """All users of one store hash alike, and users of another differently."""
         assert store.digest("x") == backend.open().digest("x")
-        assert store.digest("x") != SQLiteBackend(tmp_path / "other").open().digest("x")
+        with closing(SQLiteBackend(tmp_path / "other")) as other:
+            assert store.digest("x") != other.open().digest("x")
         assert len(store.digest("x")) == 64
         assert store.fingerprint("x") == store.digest("x")[:16]
         assert store.fingerprint("") is None
