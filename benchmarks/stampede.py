@@ -42,9 +42,7 @@ def measure() -> list[Figure]:
         tiktok.call("advance", 2 * 86_400)
         _age(config)
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(
-            ["tap_tiktok_auth.credentials.manager", "tap_tiktok_auth.http.client"]
-        )
+        context.set_forkserver_preload(["tap_tiktok_auth.credentials.renewal"])
         ready = context.Barrier(PROCESSES + 1)
         answers = context.SimpleQueue()
         workers = [

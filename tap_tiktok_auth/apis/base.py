@@ -264,7 +264,7 @@ class TokenApi(ABC):
         return ()
 
     def account(self, access_token: str, open_id: str, scopes: tuple[str, ...]) -> Request:
-        """Return the request for the names of the account that a token speaks for."""
+        """Return the request for the names of an account, where `account_fields` names any."""
         raise NotImplementedError
 
     def read_account(self, response: Response) -> Account:

@@ -117,7 +117,7 @@ def check(
     """
     known = dict(told or {})
     try:
-        held = manager.get_token(
+        credentials = manager.get_token(
             connection,
             force=force,
             since=since,
@@ -127,30 +127,30 @@ def check(
         )
     except TikTokAuthError as error:
         return _failed(manager, connection, error)
-    warnings = () if held.warning is None else (held.warning.of(connection.name),)
-    if not verify or held.stored.obtained_by == "client_credentials":
-        return _report(manager, held, warnings=warnings)
+    warnings = () if credentials.warning is None else (credentials.warning.of(connection.name),)
+    if not verify or credentials.stored.obtained_by == "client_credentials":
+        return _report(manager, credentials, warnings=warnings)
     try:
-        return _verify(manager, held, warnings, known)
+        return _verify(manager, credentials, warnings, known)
     except TikTokAuthError as error:
         return _failed(manager, connection, error)
 
 
 def _verify(
     manager: TokenManager,
-    held: Credentials,
+    credentials: Credentials,
     warnings: tuple[TikTokAuthError, ...],
     told: Mapping[str, Identity],
 ) -> CheckResult:
-    connection = held.connection
-    api, scopes = manager.api(connection), held.stored.scopes or ()
+    connection = credentials.connection
+    api, scopes = manager.api(connection), credentials.stored.scopes or ()
     try:
-        if held.token.access_token in told:  # an imported token was confirmed on the way in
-            identity = told[held.token.access_token]
+        if credentials.token.access_token in told:  # an imported token was confirmed on the way in
+            identity = told[credentials.token.access_token]
         else:
-            identity, held = call(
+            identity, credentials = call(
                 manager,
-                held,
+                credentials,
                 lambda token: api.verify(connection, token, scopes),
                 api.read_identity,
             )
@@ -159,7 +159,7 @@ def _verify(
         identity = Identity()
         warnings = (*warnings, error)
     change = transitions.confirmed(
-        held.stored, identity, manager.store.now(), manager.store.fingerprint
+        credentials.stored, identity, manager.store.now(), manager.store.fingerprint
     )
     current = manager.store.amend(
         change.stored,
@@ -168,9 +168,9 @@ def _verify(
         sighting=_sighting(connection, identity),
     )
     if current:
-        held = replace(held, stored=change.stored)
+        credentials = replace(credentials, stored=change.stored)
     return replace(
-        _report(manager, held, warnings=warnings),
+        _report(manager, credentials, warnings=warnings),
         verified=True,
         account_ids=identity.account_ids,
         account=identity.account,
@@ -187,18 +187,18 @@ def _sighting(connection: Connection, identity: Identity) -> AdvertiserListing |
 
 
 def _report(
-    manager: TokenManager, held: Credentials, *, warnings: tuple[TikTokAuthError, ...]
+    manager: TokenManager, credentials: Credentials, *, warnings: tuple[TikTokAuthError, ...]
 ) -> CheckResult:
     now = manager.store.now()
     days = manager.config.consent_warning_days
-    deadline = lifecycle.consent_warning(held.stored, now, days, told=held.warning)
+    deadline = lifecycle.consent_warning(credentials.stored, now, days, told=credentials.warning)
     if deadline is not None:
-        warnings = (*warnings, deadline.of(held.connection.name))
+        warnings = (*warnings, deadline.of(credentials.connection.name))
     return CheckResult(
-        connection=held.connection,
+        connection=credentials.connection,
         checked_at=now,
-        stored=held.stored,
-        credentials=held,
+        stored=credentials.stored,
+        credentials=credentials,
         warnings=warnings,
     )
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def call(
     manager: TokenManager,
-    held: Credentials,
+    credentials: Credentials,
     build: Callable[[str], Request],
     read: Callable[[Response], T],
 ) -> tuple[T, Credentials]:
@@ -28,7 +28,7 @@ def call(
 
     Args:
         manager: Renews the token.
-        held: The token.
+        credentials: The token.
         build: Makes the request from the access token.
         read: Reads the answer.
 
@@ -38,23 +38,23 @@ def call(
     Raises:
         TikTokAuthError: What the last refusal means; the error names the connection.
     """
-    name = held.connection.name
+    name = credentials.connection.name
     try:
         try:
-            return _call(manager, held, build, read), held
+            return _call(manager, credentials, build, read), credentials
         except AccessTokenRejected as rejection:
-            held = replace_rejected(manager, held, rejection)
+            credentials = replace_rejected(manager, credentials, rejection)
         try:
-            return _call(manager, held, build, read), held
+            return _call(manager, credentials, build, read), credentials
         except AccessTokenRejected as rejection:
-            note_rejection(manager, held, rejection)
+            note_rejection(manager, credentials, rejection)
             raise
     except TikTokAuthError as error:
         raise error.of(name) from None
 
 
 def replace_rejected(
-    manager: TokenManager, held: Credentials, rejection: TikTokAuthError
+    manager: TokenManager, credentials: Credentials, rejection: TikTokAuthError
 ) -> Credentials:
     """Return a new token for one that TikTok refused in use.
 
@@ -64,28 +64,30 @@ def replace_rejected(
     Raises:
         TikTokAuthError: There is no other token; *rejection* if none can be had.
     """
-    note_rejection(manager, held, rejection)
-    current = manager.store.read(held.connection.name)
-    renewable = lifecycle.can_renew(held.stored, manager.store.now())
-    if current is None or (current.generation == held.stored.generation and not renewable):
-        raise rejection.of(held.connection.name)
-    return manager.get_token(held.connection)
+    note_rejection(manager, credentials, rejection)
+    current = manager.store.read(credentials.connection.name)
+    renewable = lifecycle.can_renew(credentials.stored, manager.store.now())
+    if current is None or (current.generation == credentials.stored.generation and not renewable):
+        raise rejection.of(credentials.connection.name)
+    return manager.get_token(credentials.connection)
 
 
-def note_rejection(manager: TokenManager, held: Credentials, rejection: TikTokAuthError) -> None:
+def note_rejection(
+    manager: TokenManager, credentials: Credentials, rejection: TikTokAuthError
+) -> None:
     """Remember that TikTok refused a token, unless it was replaced meanwhile."""
     store = manager.store
-    change = transitions.rejected(held.stored, rejection, store.now(), store.fingerprint)
+    change = transitions.rejected(credentials.stored, rejection, store.now(), store.fingerprint)
     store.amend(change.stored, ("token", "status", "failure", "request_id"), events=change.events)
 
 
 def _call(
     manager: TokenManager,
-    held: Credentials,
+    credentials: Credentials,
     build: Callable[[str], Request],
     read: Callable[[Response], T],
 ) -> T:
-    request = build(held.token.access_token)
+    request = build(credentials.token.access_token)
     if not request.app_id:
-        request = replace(request, app_id=held.stored.app_id)
+        request = replace(request, app_id=credentials.stored.app_id)
     return manager.client.fetch(request, read)

@@ -68,11 +68,11 @@ def assess(
     """Return how a connection is."""
     now = manager.store.now()
     step = manager.outlook(connection, stored)
-    held, error, warnings = None, None, []
+    credentials, error, warnings = None, None, []
     if step.action == "stop":
         error = step.error
     elif step.action == "use" and stored is not None:
-        held = Credentials(connection, stored, step.error)
+        credentials = Credentials(connection, stored, step.error)
         warnings += [step.error] if step.error else []
     elif stored is not None and not _works(stored, now):
         error = _last_failure(stored)
@@ -84,7 +84,7 @@ def assess(
         connection=connection,
         checked_at=now,
         stored=stored,
-        credentials=held,
+        credentials=credentials,
         error=error.of(connection.name) if error else None,
         warnings=tuple(warning.of(connection.name) for warning in warnings),
     )

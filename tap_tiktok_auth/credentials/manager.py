@@ -50,14 +50,14 @@ class TokenManager(Forkable):
         self.store = store
         self.stop = stop or Stop()
         self.registry = ConnectionRegistry(config, store)
-        self._made: Renewals | None = None
+        self._renewals: Renewals | None = None
         self._closed = threading.Event()
         self._delivery: threading.Thread | None = None
         self._lock = Lock()
         self.follow_forks()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: a thread of the parent may have been waiting for *stop* or setting it."""
+        """Begin anew: the child was not told to stop, and has no thread that delivers."""
         self.stop.clear()
         self._closed, self._delivery = threading.Event(), None
 
@@ -67,8 +67,8 @@ class TokenManager(Forkable):
         if self._delivery is not None and not self.stop.is_set():
             with suppress(TikTokAuthError):
                 self.renewals().take_in()
-        if self._made is not None:
-            self._made.close()
+        if self._renewals is not None:
+            self._renewals.close()
 
     @property
     def client(self) -> Client:
@@ -80,9 +80,9 @@ class TokenManager(Forkable):
         from tap_tiktok_auth.credentials.renewal import Renewals  # noqa: PLC0415  (not for a fresh token)
 
         with self._lock.held():
-            if self._made is None:
-                self._made = Renewals(self.config, self.store, self.registry, self.stop)
-            return self._made
+            if self._renewals is None:
+                self._renewals = Renewals(self.config, self.store, self.registry, self.stop)
+            return self._renewals
 
     def api(self, connection: Connection) -> TokenApi:
         """Return the token system of a connection."""

@@ -220,7 +220,7 @@ def test_no_answer_to_a_refresh_that_was_carried_out(
 def test_no_answer_to_a_refresh_that_was_not_carried_out(
     bench: Bench, everyone: dict[str, Any]
 ) -> None:
-    """The next run's one more try mends everything."""
+    """The next run's one more try settles everything."""
     bench.run(everyone)
     bench.pass_time(EXPIRED)
     drop(bench, REFRESH, carried_out=False)
